@@ -1,0 +1,200 @@
+"""What the engine needs from the outside world.
+
+Adapters implement these protocols without inheriting from them. The documented abstract classes
+(:class:`elasticluster.providers.AbstractCloudProvider` and its siblings) implement them in terms of the
+few verbs that a third party has to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from elasticluster.engine.events import Listener
+from elasticluster.exceptions import CloudProviderError
+from elasticluster.model import (
+    ClusterRecord,
+    Instance,
+    InstanceRequest,
+    Json,
+    KeyPair,
+    ProbeResult,
+    SetupResult,
+    SshTarget,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """What a create call came to: the instances made, and what kept the others from being made.
+
+    Attributes:
+        instances: those made; their tags carry the node's name where the cloud can do that.
+        failures: for each name without an instance, the error.
+    """
+
+    instances: tuple[Instance, ...] = ()
+    failures: Mapping[str, CloudProviderError] = field(default_factory=dict)
+
+
+class CloudProvider(Protocol):
+    """A cloud, or the container engine on one's own computer.
+
+    Every method may be called from several threads. Errors are :class:`CloudProviderError`.
+    """
+
+    polling_interval: float
+    """Seconds between two looks at instances that are on their way."""
+
+    def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
+        """Check everything that can be checked before the first machine is made, and prepare it.
+
+        Builds or finds images, checks credentials, flavors, quota and what else the cloud can say no to.
+        Makes nothing that belongs to the cluster.
+
+        Raises:
+            CloudProviderError: it will not work; the message says how to mend it.
+        """
+
+    def prepare(self, cluster: ClusterRecord) -> None:
+        """Make what the cluster's instances need and share (network, volume, security group, key pair).
+
+        Does nothing where it exists already. Called after the cluster is safely on disk.
+        """
+
+    def create_instances(self, request: InstanceRequest) -> Created:
+        """Make the instances of one request; return as soon as they are accepted, not when they run.
+
+        Never raises for a single instance: what failed is in the result.
+        """
+
+    def list_instances(self, cluster: str | None = None) -> list[Instance]:
+        """Return all instances that carry our tags; only those of the cluster of that UUID if given."""
+
+    def stop_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Destroy instances for good; one that does not exist counts as destroyed.
+
+        Returns:
+            for each instance that may still exist, the error.
+        """
+
+    def release(self, cluster: str) -> None:
+        """Remove what :meth:`prepare` made for the cluster of that UUID; what is gone is no error."""
+
+    def host_keys(self, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the SSH host keys of instances, had through the cloud and not over the network.
+
+        Returns:
+            ``"TYPE BASE64"`` lines by instance id; those that cannot be had (yet) are left out.
+        """
+
+    def console_output(self, instance_id: str) -> str:
+        """Return the last lines an instance wrote to its console; empty if there are none."""
+
+    def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
+        """Return what roles are told about the size of a flavor: ``cpus`` (int) and ``memory_mb`` (int).
+
+        Empty where the node itself knows best, as a virtual machine does.
+        """
+
+
+class SshProber(Protocol):
+    """Finds out whether nodes let us in."""
+
+    def probe(self, targets: Sequence[SshTarget]) -> Mapping[str, ProbeResult]:
+        """Try every target once, all at the same time.
+
+        Returns:
+            a result for each target, by the target's name.
+        """
+
+
+class SetupProvider(Protocol):
+    """Configures the nodes of a cluster."""
+
+    def check(self, cluster: ClusterRecord) -> None:
+        """Check groups, variables and playbooks before any machine is made.
+
+        Raises:
+            ConfigurationError: a variable, group or playbook is wrong; all problems are named.
+        """
+
+    def make_secrets(self, cluster: ClusterRecord) -> Mapping[str, str]:
+        """Return secrets that this cluster's roles need and that it does not have yet, newly made."""
+
+    def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Configure all usable nodes of a cluster, then prove that they work. Safe to repeat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupJob:
+    """What a setup provider works on.
+
+    Attributes:
+        cluster: the cluster; nodes that are not usable are not to be touched.
+        key: key pair to log in with; the private path may be empty (agent).
+        known_hosts_path: file with the pinned host keys.
+        node_vars: facts about each node's flavor (``cpus``, ``memory_mb``), by node name.
+        extra_args: further arguments for the configuration tool, given by the user.
+        verbosity: 0 quiet … 4 everything.
+    """
+
+    cluster: ClusterRecord
+    key: KeyPair
+    known_hosts_path: str
+    node_vars: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    extra_args: tuple[str, ...] = ()
+    verbosity: int = 0
+
+
+class ClusterStore(Protocol):
+    """Where clusters are remembered."""
+
+    def names(self) -> list[str]:
+        """Return the names of all stored clusters, sorted."""
+
+    def load(self, name: str) -> ClusterRecord:
+        """Return a cluster as last saved or journaled.
+
+        Raises:
+            ClusterNotFound: there is none of that name.
+            StateError: what is stored cannot be read, or a newer version wrote it.
+        """
+
+    def save(self, cluster: ClusterRecord) -> None:
+        """Store a cluster; when this returns it survives a power cut."""
+
+    def journal(self, cluster: ClusterRecord, changed: Sequence[str]) -> None:
+        """Store the nodes of these names only; cheap, and as durable as :meth:`save`."""
+
+    def delete(self, name: str) -> None:
+        """Forget a cluster and everything kept for it; one that is not there is no error."""
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Keep other processes from changing the cluster of that name; ends with the process.
+
+        Raises:
+            ClusterLocked: another process holds it.
+        """
+
+    def known_hosts_path(self, name: str) -> str:
+        """Return the path of the cluster's known-hosts file."""
+
+    def key_pair(self, cluster: ClusterRecord) -> KeyPair:
+        """Return the key pair of a cluster: the template's, else its own, generated on first use.
+
+        Raises:
+            KeypairError: a key file is missing, unreadable, of an unsupported type, or the two do not match.
+        """
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait for it."""
+
+    def now(self) -> float:
+        """Return seconds that only go forward."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
