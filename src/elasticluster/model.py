@@ -305,6 +305,7 @@ class InstanceRequest:
         names: the nodes' names, in launch order.
         tags: to be written on each, with `node` filled in where the cloud can do that.
         key: key pair to let in.
+        max_parallel: at most so many calls at the same time; 0: as many as the provider sees fit.
     """
 
     token: str
@@ -312,6 +313,7 @@ class InstanceRequest:
     names: tuple[str, ...]
     tags: Tags
     key: KeyPair
+    max_parallel: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-_WATCHDOG = 'read -r _; kill -KILL -- "-$1" 2>/dev/null'
+_WATCHDOG = 'read -r _; kill -s KILL -- "-$1" 2>/dev/null'
 _GRACE = 10  # seconds between SIGTERM and SIGKILL when we end a child ourselves
 
 

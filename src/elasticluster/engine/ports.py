@@ -48,6 +48,9 @@ class CloudProvider(Protocol):
     polling_interval: float
     """Seconds between two looks at instances that are on their way."""
 
+    delivers_host_keys: bool
+    """Whether :meth:`host_keys` works, so that no key ever has to be believed on first contact."""
+
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Check everything that can be checked before the first machine is made, and prepare it.
 
@@ -80,6 +83,13 @@ class CloudProvider(Protocol):
             for each instance that may still exist, the error.
         """
 
+    def resume_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Start stopped instances again; their addresses may be others afterwards.
+
+        Returns:
+            for each instance that could not be started, the error.
+        """
+
     def release(self, cluster: str) -> None:
         """Remove what :meth:`prepare` made for the cluster of that UUID; what is gone is no error."""
 
@@ -101,7 +111,7 @@ class CloudProvider(Protocol):
 
 
 class SshProber(Protocol):
-    """Finds out whether nodes let us in."""
+    """Finds out whether nodes let us in, and keeps what was learnt for OpenSSH."""
 
     def probe(self, targets: Sequence[SshTarget]) -> Mapping[str, ProbeResult]:
         """Try every target once, all at the same time.
@@ -109,6 +119,9 @@ class SshProber(Protocol):
         Returns:
             a result for each target, by the target's name.
         """
+
+    def write_known_hosts(self, cluster: ClusterRecord, path: str) -> None:
+        """Write the pinned keys of all nodes under their names and present addresses, all or nothing."""
 
 
 class SetupProvider(Protocol):

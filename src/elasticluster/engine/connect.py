@@ -1,0 +1,249 @@
+"""Bring machines up: wait until they run, have an address and let us in, with their host keys pinned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from elasticluster.engine.events import Phase
+from elasticluster.engine.run import Run, no_answer, seen
+from elasticluster.engine.wait import wait_until
+from elasticluster.exceptions import CloudProviderError, CredentialsError
+from elasticluster.model import (
+    Failure,
+    Instance,
+    InstanceState,
+    KeyPair,
+    Layer,
+    NodeRecord,
+    NodeState,
+    SshTarget,
+)
+
+PATIENCE = 60
+"""Seconds for which a cloud that does not answer is asked again before that is an error."""
+
+PROBE_INTERVAL = 1.0
+"""Seconds between two rounds of SSH attempts."""
+
+
+def target_of(run: Run, node: NodeRecord, key: KeyPair) -> SshTarget:
+    """Return where and how to log in to a node that has an address."""
+    return SshTarget(
+        name=node.name,
+        host=node.address or "",
+        port=node.ssh_port,
+        user=node.spec.image_user,
+        key_path=key.private_path,
+        host_keys=node.host_keys,
+        proxy_command=run.cluster.login.proxy_command,
+        timeout=run.cluster.login.probe_timeout,
+    )
+
+
+class Watch:
+    """Looks at a cluster's machines now and then, with one call for all of them.
+
+    Attributes:
+        waiting: names of the nodes that are not running with an address yet.
+    """
+
+    def __init__(self, run: Run, phase: Phase, names: Collection[str]) -> None:
+        self.waiting = set(names)
+        self._run = run
+        self._phase = phase
+        self._names = set(names)
+        self._met: set[str] = set()
+        self._silent_since: float | None = None
+
+    def look(self) -> bool:
+        """Take over what the cloud says now; nodes whose machine is broken or gone are given up.
+
+        Returns:
+            whether no node is waiting any more.
+
+        Raises:
+            CloudProviderError: the cloud has not answered for :data:`PATIENCE` seconds.
+        """
+        machines = self._list()
+        if machines is None:
+            return False
+        for name in sorted(self._names):
+            node = self._run.node(name)
+            self._take(node, machines.get(node.instance_id or ""))
+        return not self.waiting
+
+    def drop(self, name: str) -> None:
+        """Look at a node no more."""
+        self._names.discard(name)
+        self.waiting.discard(name)
+
+    def _list(self) -> dict[str, Instance] | None:
+        tools = self._run.tools
+        try:
+            machines = tools.provider.list_instances(self._run.cluster.uuid)
+        except CredentialsError:
+            raise
+        except CloudProviderError as error:
+            if self._silent_since is None:
+                self._silent_since = tools.clock.now()
+                self._run.warn(f"{error.message} Trying again for {PATIENCE} s.")
+            if tools.clock.now() - self._silent_since >= PATIENCE:
+                raise
+            return None
+        self._silent_since = None
+        return {machine.id: machine for machine in machines}
+
+    def _take(self, node: NodeRecord, machine: Instance | None) -> None:
+        verdict = self._judge(node, machine)
+        if isinstance(verdict, Failure):
+            self.drop(node.name)
+            self._run.give_up(self._phase, {node.name: verdict})
+            return
+        self._run.update([verdict])
+        if (
+            machine
+            and machine.state is InstanceState.RUNNING
+            and verdict.address
+            and node.name in self.waiting
+        ):
+            self.waiting.discard(node.name)
+            if self._phase is Phase.BOOT:
+                self._run.done(Phase.BOOT, node.name)
+
+    def _judge(self, node: NodeRecord, machine: Instance | None) -> NodeRecord | Failure:
+        """Return the node as it is now, or why it is lost.
+
+        A machine that a cloud does not list was perhaps made a moment ago; one that it has listed
+        before is gone.
+        """
+        if machine is None:
+            if node.name not in self._met:
+                return node
+            return Failure(layer=Layer.BOOT, message=f"its instance {node.instance_id} is gone")
+        self._met.add(node.name)
+        if machine.state in _ENDED:
+            reason = f": {machine.reason}" if machine.reason else ""
+            return Failure(
+                layer=Layer.BOOT, message=f"its instance {machine.id} {_ENDED[machine.state]}{reason}"
+            )
+        state = node.state
+        if machine.state is InstanceState.RUNNING and state is NodeState.CREATING:
+            state = NodeState.RUNNING
+        return replace(seen(node, machine), state=state)
+
+
+_ENDED = {
+    InstanceState.ERROR: "is broken",
+    InstanceState.TERMINATED: "was terminated",
+    InstanceState.STOPPED: "has stopped",
+}
+
+
+def boot(run: Run, timeout: float) -> None:
+    """Wait until every node that has a machine runs and has an address; give up on the others."""
+    names = [node.name for node in run.cluster.nodes if node.instance_id and node.state is not NodeState.DOWN]
+    watch = Watch(run, Phase.BOOT, names)
+    with run.phase(Phase.BOOT, len(names)):
+        tools = run.tools
+        wait_until(watch.look, timeout=timeout, interval=tools.polling_interval, clock=tools.clock)
+        run.give_up(Phase.BOOT, {name: _not_up(run.node(name), timeout) for name in sorted(watch.waiting)})
+
+
+def _not_up(node: NodeRecord, timeout: float) -> Failure:
+    if node.state is NodeState.RUNNING:
+        return Failure(layer=Layer.NO_ADDRESS, message=f"got no address within {timeout:g} s")
+    return Failure(layer=Layer.BOOT, message=f"did not run within {timeout:g} s")
+
+
+def connect(run: Run, key: KeyPair, timeout: float) -> None:
+    """Wait until every running node lets us in, pin its host keys, and give up on the others.
+
+    Args:
+        run: the work at hand; nodes that are down or have no address are left alone.
+        key: key pair to log in with.
+        timeout: seconds in all.
+    """
+    names = [node.name for node in run.cluster.nodes if node.address and node.state is not NodeState.DOWN]
+    attempt = _Attempt(run, key, names)
+    with run.phase(Phase.CONNECT, len(names)):
+        wait_until(attempt.round, timeout=timeout, interval=attempt.interval, clock=run.tools.clock)
+        run.give_up(Phase.CONNECT, attempt.failures())
+    write_known_hosts(run)
+
+
+def write_known_hosts(run: Run) -> None:
+    """Bring the cluster's known-hosts file up to date."""
+    tools = run.tools
+    tools.prober.write_known_hosts(run.cluster, tools.store.known_hosts_path(run.cluster.name))
+
+
+class _Attempt:
+    """Rounds of SSH attempts, until everyone has let us in."""
+
+    def __init__(self, run: Run, key: KeyPair, names: Collection[str]) -> None:
+        self._run = run
+        self._key = key
+        self._last: dict[str, Failure] = dict.fromkeys(names, no_answer())
+        self._watch = Watch(run, Phase.CONNECT, names)
+        self._looked = run.tools.clock.now()
+        self._first_contacts = 0
+        self.interval = min(PROBE_INTERVAL, run.tools.polling_interval)
+
+    def failures(self) -> dict[str, Failure]:
+        """Return why each remaining node has not let us in."""
+        return self._last
+
+    def round(self) -> bool:
+        """Try every remaining node once; return whether none remains."""
+        self._look_sometimes()
+        self._fetch_host_keys()
+        targets = [target_of(self._run, self._run.node(name), self._key) for name in self._last]
+        if self._run.tools.provider.delivers_host_keys:
+            targets = [target for target in targets if target.host_keys]
+        for name, result in self._run.tools.prober.probe(targets).items():
+            if result.failure is None:
+                self._let_in(name, result.host_keys)
+            else:
+                self._last[name] = result.failure
+        self._give_up_on_strangers()
+        if not self._last and self._first_contacts:
+            self._run.note(f"Host keys of {self._first_contacts} nodes were accepted on first contact.")
+        return not self._last
+
+    def _look_sometimes(self) -> None:
+        """Notice machines that die while we knock, with no more calls than while they boot."""
+        now = self._run.tools.clock.now()
+        if now - self._looked >= self._run.tools.polling_interval:
+            self._looked = now
+            self._watch.look()
+            for name in [n for n in self._last if self._run.node(n).state is NodeState.DOWN]:
+                del self._last[name]
+
+    def _fetch_host_keys(self) -> None:
+        provider = self._run.tools.provider
+        nodes = [self._run.node(name) for name in self._last]
+        ids = {node.instance_id: node for node in nodes if node.instance_id and not node.host_keys}
+        if not provider.delivers_host_keys or not ids:
+            return
+        keys = provider.host_keys(list(ids))
+        self._run.update(replace(ids[i], host_keys=found) for i, found in keys.items())
+        for instance_id, node in ids.items():
+            if instance_id not in keys:
+                self._last[node.name] = Failure(layer=Layer.HOST_KEY, message="has not made its host key yet")
+
+    def _let_in(self, name: str, host_keys: tuple[str, ...]) -> None:
+        node = self._run.node(name)
+        self._first_contacts += not node.host_keys
+        state = node.state if node.usable else NodeState.REACHABLE
+        self._run.update([replace(node, state=state, host_keys=node.host_keys or host_keys, failure=None)])
+        self._run.done(Phase.CONNECT, name)
+        self._watch.drop(name)
+        del self._last[name]
+
+    def _give_up_on_strangers(self) -> None:
+        """A wrong host key does not come right by waiting."""
+        for name in [n for n, failure in self._last.items() if failure.layer is Layer.HOST_KEY]:
+            if self._run.node(name).host_keys:
+                self._run.give_up(Phase.CONNECT, {name: self._last.pop(name)})
+                self._watch.drop(name)

@@ -1,0 +1,253 @@
+"""A cloud, a network and a clock that live in memory, for tests and for trying things out.
+
+They are honest about what they stand for: instances take time to run and to answer, can fail one by one,
+and everything made stays there until it is destroyed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from elasticluster.engine.events import Listener, NodeDone, Phase
+from elasticluster.engine.ports import Created, SetupJob
+from elasticluster.exceptions import CloudProviderError, ElastiClusterError, InstanceNotFoundError
+from elasticluster.model import (
+    ClusterRecord,
+    Failure,
+    Instance,
+    InstanceRequest,
+    InstanceState,
+    Json,
+    Layer,
+    ProbeResult,
+    SetupResult,
+    SshTarget,
+)
+
+
+class FakeClock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        """Return the seconds slept so far."""
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.seconds += seconds
+
+
+@dataclass(slots=True)
+class _Machine:
+    instance: Instance
+    runs_at: float
+
+
+@dataclass
+class FakeCloud:
+    """A cloud in memory.
+
+    Attributes:
+        clock: whose time machines need.
+        boot_seconds: how long a machine takes to run.
+        tags_each: whether each machine of a bulk call gets its own name as a tag.
+        broken: for node names, the error that their creation ends in.
+        ill: for node names, the state that their machines come to instead of running.
+        delivers_host_keys: whether host keys can be had from the cloud.
+        calls: how often each verb was called.
+        shared: UUIDs of clusters for which shared resources exist.
+        outage: raised by every call while it is set.
+    """
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    boot_seconds: float = 5
+    tags_each: bool = True
+    broken: dict[str, CloudProviderError] = field(default_factory=dict)
+    ill: dict[str, InstanceState] = field(default_factory=dict)
+    delivers_host_keys: bool = True
+    polling_interval: float = 1.0
+    calls: Counter[str] = field(default_factory=Counter)
+    shared: set[str] = field(default_factory=set)
+    outage: CloudProviderError | None = None
+    refused: ElastiClusterError | None = None
+
+    def __post_init__(self) -> None:
+        """Begin without machines."""
+        self.machines: dict[str, _Machine] = {}
+        self._numbers = itertools.count(1)
+
+    def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
+        """Say no if told to."""
+        self._called("preflight")
+        if self.refused:
+            raise self.refused
+
+    def prepare(self, cluster: ClusterRecord) -> None:
+        """Note that the cluster has shared resources."""
+        self._called("prepare")
+        self.shared.add(cluster.uuid)
+
+    def create_instances(self, request: InstanceRequest) -> Created:
+        """Make machines that will run after a while."""
+        self._called("create_instances")
+        made = [self._make(request, i, n) for i, n in enumerate(request.names) if n not in self.broken]
+        failures = {name: self.broken[name] for name in request.names if name in self.broken}
+        return Created(instances=tuple(made), failures=failures)
+
+    def list_instances(self, cluster: str | None = None) -> list[Instance]:
+        """Return machines, those of one cluster if its UUID is given."""
+        self._called("list_instances")
+        return [
+            self._now(machine)
+            for machine in self.machines.values()
+            if cluster in (None, machine.instance.tags.uuid)
+        ]
+
+    def stop_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Destroy machines."""
+        self._called("stop_instances")
+        for instance_id in ids:
+            self.machines.pop(instance_id, None)
+        return {}
+
+    def resume_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Let stopped machines run again, under other addresses."""
+        self._called("resume_instances")
+        missing = {i: InstanceNotFoundError(f"No instance {i}.") for i in ids if i not in self.machines}
+        for instance_id in set(ids) - set(missing):
+            machine = self.machines[instance_id]
+            port = machine.instance.ssh_port + 1000
+            machine.instance = replace(machine.instance, state=InstanceState.PENDING, ssh_port=port)
+            machine.runs_at = self.clock.now() + self.boot_seconds
+        return missing
+
+    def release(self, cluster: str) -> None:
+        """Remove the cluster's shared resources."""
+        self._called("release")
+        self.shared.discard(cluster)
+
+    def host_keys(self, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return a key for each running machine."""
+        self._called("host_keys")
+        return {i: (host_key(i),) for i in ids if i in self.machines}
+
+    def console_output(self, instance_id: str) -> str:
+        """Return a line."""
+        return f"console of {instance_id}"
+
+    def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
+        """Return the same size for every flavor."""
+        return {"cpus": 1, "memory_mb": 1024}
+
+    def halt(self, instance_id: str, state: InstanceState = InstanceState.STOPPED) -> None:
+        """Make a machine stop, as a power cut or a person would."""
+        machine = self.machines[instance_id]
+        machine.instance = replace(machine.instance, state=state)
+
+    def _called(self, verb: str) -> None:
+        self.calls[verb] += 1
+        if self.outage:
+            raise self.outage
+
+    def _make(self, request: InstanceRequest, index: int, name: str) -> Instance:
+        number = next(self._numbers)
+        tags = replace(request.tags, node=name if self.tags_each else "")
+        instance = Instance(
+            id=f"i-{number:04d}",
+            state=InstanceState.PENDING,
+            tags=tags,
+            private_ip=f"10.0.0.{number}",
+            ssh_port=20000 + number,
+            launch_index=index,
+        )
+        if name in self.ill:
+            instance = replace(instance, state=self.ill[name], reason="ill on purpose")
+        self.machines[instance.id] = _Machine(instance, self.clock.now() + self.boot_seconds)
+        return instance
+
+    def _now(self, machine: _Machine) -> Instance:
+        pending = machine.instance.state is InstanceState.PENDING
+        if pending and self.clock.now() >= machine.runs_at:
+            machine.instance = replace(
+                machine.instance, state=InstanceState.RUNNING, public_ip=f"192.0.2.{len(self.machines)}"
+            )
+        return machine.instance
+
+
+def host_key(instance_id: str) -> str:
+    """Return the host key of a fake machine."""
+    return f"ssh-ed25519 KEY-OF-{instance_id}"
+
+
+@dataclass
+class FakeNetwork:
+    """Answers SSH probes.
+
+    Attributes:
+        deaf: for node names, why they never let anybody in.
+        known_hosts: contents of the known-hosts files written, by path.
+    """
+
+    deaf: dict[str, Failure] = field(default_factory=dict)
+    known_hosts: dict[str, list[str]] = field(default_factory=dict)
+
+    def probe(self, targets: Sequence[SshTarget]) -> Mapping[str, ProbeResult]:
+        """Let everybody in who is not deaf."""
+        return {target.name: self._answer(target) for target in targets}
+
+    def write_known_hosts(self, cluster: ClusterRecord, path: str) -> None:
+        """Remember what would be written."""
+        self.known_hosts[path] = [f"{node.name} {key}" for node in cluster.nodes for key in node.host_keys]
+
+    def _answer(self, target: SshTarget) -> ProbeResult:
+        if target.name in self.deaf:
+            return ProbeResult(failure=self.deaf[target.name])
+        return ProbeResult(host_keys=target.host_keys or (f"ssh-ed25519 SEEN-AT-{target.name}",))
+
+
+@dataclass
+class FakeSetup:
+    """Configures nothing and says so node by node.
+
+    Attributes:
+        failing: for node names, the error their setup ends in.
+        unverified: groups that bring no check.
+        jobs: what it was asked to do.
+        refused: raised by the check before anything is made.
+    """
+
+    failing: dict[str, str] = field(default_factory=dict)
+    unverified: tuple[str, ...] = ()
+    jobs: list[SetupJob] = field(default_factory=list)
+    refused: ElastiClusterError | None = None
+    meanwhile: Callable[[], None] = lambda: None
+
+    def check(self, cluster: ClusterRecord) -> None:
+        """Say no if told to."""
+        if self.refused:
+            raise self.refused
+
+    def make_secrets(self, cluster: ClusterRecord) -> Mapping[str, str]:
+        """Make one secret, once."""
+        return {} if "munge_key" in cluster.secrets else {"munge_key": f"secret of {cluster.uuid}"}
+
+    def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Note the job; every usable node that is not failing passes."""
+        self.jobs.append(job)
+        self.meanwhile()
+        usable = [node.name for node in job.cluster.nodes if node.usable]
+        for name in usable:
+            tell(NodeDone(Phase.SETUP, name, self.failing.get(name, "")))
+        return SetupResult(
+            failures={
+                n: Failure(layer=Layer.SETUP, message=m) for n, m in self.failing.items() if n in usable
+            },
+            checked=frozenset(usable) - frozenset(self.failing),
+            unverified=self.unverified,
+        )

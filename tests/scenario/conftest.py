@@ -1,0 +1,84 @@
+"""A cluster of one frontend and two compute nodes on a cloud in memory."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from elasticluster.engine import execute
+from elasticluster.engine.execute import StartOptions
+from elasticluster.engine.fakes import FakeClock, FakeCloud, FakeNetwork, FakeSetup
+from elasticluster.engine.run import Tools
+from elasticluster.model import ClusterRecord, ComponentRef, NodeRecord, NodeSpec
+from elasticluster.naming import new_uuid
+from elasticluster.state.memory import MemoryStore
+
+FRONTEND = NodeSpec(kind="frontend", image_id="debian-13", image_user="debian", flavor="1cpu-1ram")
+COMPUTE = replace(FRONTEND, kind="compute")
+REF = ComponentRef(type="fake")
+
+
+def _new_cluster(name="slurm", compute=2, **fields):
+    """Return a cluster that was never started."""
+    nodes = [NodeRecord(name="frontend001", spec=FRONTEND)]
+    nodes += [NodeRecord(name=f"compute{n:03d}", spec=COMPUTE) for n in range(1, compute + 1)]
+    return ClusterRecord(
+        uuid=new_uuid(),
+        name=name,
+        template="slurm",
+        cloud=REF,
+        setup=REF,
+        kinds=("frontend", "compute"),
+        nodes=tuple(nodes),
+        **fields,
+    )
+
+
+@dataclass
+class World:
+    """Everything that a command touches, in memory."""
+
+    cloud: FakeCloud
+    network: FakeNetwork = field(default_factory=FakeNetwork)
+    setup: FakeSetup = field(default_factory=FakeSetup)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    events: list = field(default_factory=list)
+
+    @property
+    def tools(self):
+        return Tools(
+            provider=self.cloud,
+            prober=self.network,
+            setup=self.setup,
+            store=self.store,
+            clock=self.cloud.clock,
+            tell=self.events.append,
+        )
+
+    def start(self, cluster, **options):
+        return execute.start(cluster, self.tools, StartOptions(**options))
+
+    def configure(self, cluster):
+        return execute.setup(cluster, self.tools, StartOptions())
+
+    def stop(self, cluster, **options):
+        return execute.stop(cluster, self.tools, **options)
+
+    def told(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def world():
+    made = World(FakeCloud(clock=FakeClock()))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def new_cluster():
+    return _new_cluster
+
+
+@pytest.fixture
+def cluster():
+    return _new_cluster()

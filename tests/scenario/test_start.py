@@ -1,0 +1,288 @@
+"""The whole way of a `start`, with everything that can go wrong on it."""
+
+from dataclasses import replace
+
+import pytest
+
+from elasticluster.engine import execute
+from elasticluster.engine.events import NodeDone, Phase, PhaseStarted, Warned
+from elasticluster.engine.fakes import FakeCloud, host_key
+from elasticluster.exceptions import (
+    ClusterNotFound,
+    ConfigurationError,
+    CredentialsError,
+    FlavorError,
+    QuotaError,
+    ThrottledError,
+)
+from elasticluster.model import Failure, InstanceState, Layer, NodeState, Verdict
+
+PHASES = [Phase.PREFLIGHT, Phase.CREATE, Phase.BOOT, Phase.CONNECT, Phase.SETUP]
+
+
+def states(report):
+    return {node.name: node.state for node in report.cluster.nodes}
+
+
+def test_start_brings_every_node_to_ready(world, cluster):
+    report = world.start(cluster)
+    assert report.verdict is Verdict.READY
+    assert set(states(report).values()) == {NodeState.READY}
+    assert world.store.load("slurm") == report.cluster
+    assert [event.phase for event in world.told(PhaseStarted)] == PHASES
+
+
+def test_start_pins_host_keys_had_from_the_cloud(world, cluster):
+    report = world.start(cluster)
+    assert [node.host_keys for node in report.cluster.nodes] == [
+        (host_key(node.instance_id),) for node in report.cluster.nodes
+    ]
+    lines = world.network.known_hosts[world.store.known_hosts_path("slurm")]
+    assert len(lines) == 3
+
+
+def test_start_believes_host_keys_on_first_contact_only_if_the_cloud_delivers_none(world, cluster):
+    world.cloud.delivers_host_keys = False
+    report = world.start(cluster)
+    assert report.cluster.nodes[0].host_keys == ("ssh-ed25519 SEEN-AT-frontend001",)
+    texts = [event.text for event in world.events if hasattr(event, "text")]
+    assert "Host keys of 3 nodes were accepted on first contact." in texts
+
+
+def test_start_again_changes_no_machine(world, cluster):
+    first = world.start(cluster).cluster
+    again = world.start(first).cluster
+    assert [node.instance_id for node in again.nodes] == [node.instance_id for node in first.nodes]
+    assert world.cloud.calls["create_instances"] == 2
+
+
+@pytest.mark.parametrize("compute", [2, 200])
+def test_start_makes_no_more_calls_for_more_nodes(world, new_cluster, compute):
+    world.start(new_cluster(compute=compute))
+    assert world.cloud.calls["create_instances"] == 2
+    assert world.cloud.calls["list_instances"] <= 12
+    assert world.cloud.calls["host_keys"] == 1
+
+
+def test_start_without_setup_leaves_the_cluster_unconfigured(world, cluster):
+    report = world.start(cluster, configure=False)
+    assert report.verdict is Verdict.NOT_CONFIGURED
+    assert set(states(report).values()) == {NodeState.REACHABLE}
+    assert world.setup.jobs == []
+
+
+def test_start_stores_what_it_will_ask_for_before_it_asks(world, cluster):
+    stored = []
+
+    class Watching(FakeCloud):
+        def create_instances(self, request):
+            record = world.store.load("slurm")
+            stored.extend((record.node(n).state, record.node(n).batch == request.token) for n in request.names)
+            return super().create_instances(request)
+
+    world.cloud = Watching(clock=world.cloud.clock)
+    world.start(cluster)
+    assert stored == [(NodeState.CREATING, True)] * 3
+
+
+def test_start_one_after_another_makes_one_machine_a_call(world, cluster):
+    world.start(cluster, max_parallel=1)
+    assert world.cloud.calls["create_instances"] == 3
+
+
+def test_start_finds_the_machines_of_a_crash_between_call_and_reply(world, cluster):
+    class Crashing(FakeCloud):
+        crashing = True
+
+        def create_instances(self, request):
+            made = super().create_instances(request)
+            if self.crashing:
+                raise KeyboardInterrupt
+            return made
+
+    world.cloud = Crashing(clock=world.cloud.clock, tags_each=False)
+    with pytest.raises(KeyboardInterrupt):
+        world.start(cluster, max_parallel=1)
+    world.cloud.crashing = False
+    report = world.start(world.store.load("slurm"))
+    assert report.verdict is Verdict.READY
+    assert len(world.cloud.machines) == 3
+
+
+def test_node_that_cannot_be_made_is_lost_and_stops_no_other(world, new_cluster):
+    world.cloud.broken["compute001"] = QuotaError("Quota of 2 instances reached.")
+    report = world.start(new_cluster(min_nodes={"compute": 1}))
+    assert report.verdict is Verdict.PARTLY_READY
+    assert str(report.lost["compute001"]) == "create: Quota of 2 instances reached."
+    assert states(report)["compute002"] is NodeState.READY
+
+
+def test_too_few_nodes_are_not_configured_and_not_destroyed(world, cluster):
+    world.cloud.broken["compute001"] = QuotaError("Quota of 2 instances reached.")
+    report = world.start(cluster)
+    assert report.verdict is Verdict.NOT_READY
+    assert report.error == "1 of 2 compute nodes are usable, at least 2 are needed"
+    assert world.setup.jobs == []
+    assert len(world.cloud.machines) == 2
+
+
+def test_start_after_a_quota_was_raised_makes_the_missing_node(world, cluster):
+    world.cloud.broken["compute001"] = QuotaError("Quota of 2 instances reached.")
+    first = world.start(cluster)
+    world.cloud.broken.clear()
+    report = world.start(first.cluster)
+    assert report.verdict is Verdict.READY
+    assert len(world.cloud.machines) == 3
+
+
+def test_machine_that_comes_up_broken_is_lost_with_evidence_and_replaced_next_time(world, cluster):
+    world.cloud.ill["compute002"] = InstanceState.ERROR
+    first = world.start(cluster)
+    node = first.cluster.node("compute002")
+    assert str(node.failure) == f"boot: its instance {node.instance_id} is broken: ill on purpose"
+    assert node.failure.evidence == f"console of {node.instance_id}"
+    world.cloud.ill.clear()
+    report = world.start(first.cluster)
+    assert report.verdict is Verdict.READY
+    assert node.instance_id not in world.cloud.machines
+
+
+def test_machine_that_does_not_run_in_time_is_down_and_kept(world, cluster):
+    world.cloud.boot_seconds = 10_000
+    report = world.start(replace(cluster, start_timeout=30))
+    assert str(report.lost["compute001"]) == "boot: did not run within 30 s"
+    assert len(world.cloud.machines) == 3
+    assert world.cloud.clock.seconds == pytest.approx(30, abs=1)
+
+
+def test_node_that_does_not_answer_names_the_layer(world, cluster):
+    failure = Failure(layer=Layer.REFUSED, message="192.0.2.3:22 refused the connection")
+    world.network.deaf["compute001"] = failure
+    report = world.start(replace(cluster, start_timeout=30))
+    assert str(report.lost["compute001"]) == "connection refused: 192.0.2.3:22 refused the connection"
+    assert states(report)["compute002"] is NodeState.REACHABLE
+
+
+def test_node_with_a_wrong_host_key_is_given_up_at_once(world, cluster):
+    world.network.deaf["compute001"] = Failure(layer=Layer.HOST_KEY, message="shows another key")
+    report = world.start(cluster)
+    assert report.lost["compute001"].layer is Layer.HOST_KEY
+    assert world.cloud.clock.seconds < 10
+
+
+def test_machine_that_dies_while_it_is_knocked_at_is_noticed(world, cluster):
+    world.network.deaf["compute001"] = Failure(layer=Layer.TIMED_OUT, message="no answer")
+    real = world.network.probe
+
+    class Deadly(type(world.network)):
+        def probe(self, targets):
+            for machine in list(world.cloud.machines.values()):
+                if machine.instance.tags.node == "compute001":
+                    world.cloud.halt(machine.instance.id)
+            return real(targets)
+
+    world.network = Deadly(deaf=world.network.deaf)
+    report = world.start(cluster)
+    assert report.lost["compute001"].message.endswith("has stopped")
+    assert world.cloud.clock.seconds < 10
+
+
+def test_stopped_machines_are_started_again_under_their_new_ports(world, cluster):
+    first = world.start(cluster).cluster
+    node = first.node("compute001")
+    world.cloud.halt(node.instance_id)
+    report = world.start(first)
+    assert report.verdict is Verdict.READY
+    again = report.cluster.node("compute001")
+    assert (again.instance_id, again.ssh_port) == (node.instance_id, node.ssh_port + 1000)
+
+
+def test_failed_task_loses_its_node_and_setup_can_be_repeated(world, cluster):
+    world.setup.failing["compute002"] = "Install packages: no such package"
+    first = world.start(cluster)
+    assert first.verdict is Verdict.NOT_READY
+    assert str(first.lost["compute002"]) == "setup: Install packages: no such package"
+    world.setup.failing.clear()
+    assert world.configure(first.cluster).verdict is Verdict.READY
+
+
+def test_group_without_a_check_is_set_up_but_not_verified(world, cluster):
+    world.setup.unverified = ("my_group",)
+    report = world.start(cluster)
+    assert report.verdict is Verdict.NOT_VERIFIED
+    assert report.unverified == ("my_group",)
+
+
+def test_secrets_are_stored_before_they_are_used_and_made_once(world, cluster):
+    first = world.start(cluster).cluster
+    assert world.store.load("slurm").secrets == {"munge_key": f"secret of {cluster.uuid}"}
+    assert world.start(first).cluster.secrets == first.secrets
+    assert "secret of" not in repr(first)
+
+
+@pytest.mark.parametrize("error", [FlavorError("No such flavor."), CredentialsError("Wrong password.")])
+def test_cluster_that_cannot_be_begun_is_not_kept(world, cluster, error):
+    world.cloud.refused = error
+    with pytest.raises(type(error)):
+        world.start(cluster)
+    with pytest.raises(ClusterNotFound):
+        world.store.load("slurm")
+    assert world.cloud.calls["create_instances"] == 0
+
+
+def test_wrong_variable_is_refused_before_any_machine_is_made(world, cluster):
+    world.setup.refused = ConfigurationError("no such variable")
+    with pytest.raises(ConfigurationError):
+        world.start(cluster)
+    assert world.cloud.machines == {}
+
+
+def test_existing_cluster_is_kept_when_it_cannot_go_on(world, cluster):
+    first = world.start(cluster).cluster
+    world.cloud.refused = CredentialsError("Expired.")
+    with pytest.raises(CredentialsError):
+        world.start(first)
+    assert len(world.store.load("slurm").nodes) == 3
+
+
+def test_cloud_that_is_silent_for_a_moment_is_asked_again(world, cluster):
+    class Moody(FakeCloud):
+        def list_instances(self, cluster=None):
+            silent = self.calls["create_instances"] and 3 < self.clock.seconds < 40
+            self.outage = ThrottledError("Slow down.") if silent else None
+            try:
+                return super().list_instances(cluster)
+            finally:
+                self.outage = None
+
+    world.cloud = Moody(clock=world.cloud.clock)
+    assert world.start(cluster).verdict is Verdict.READY
+    assert [event.text for event in world.told(Warned)] == ["Slow down. Trying again for 60 s."]
+
+
+def test_cloud_that_stays_silent_is_an_error_and_nothing_is_lost(world, cluster):
+    class Dying(FakeCloud):
+        def list_instances(self, cluster=None):
+            if self.calls["create_instances"]:
+                self.outage = ThrottledError("Slow down.")
+            return super().list_instances(cluster)
+
+    world.cloud = Dying(clock=world.cloud.clock)
+    with pytest.raises(ThrottledError):
+        world.start(cluster)
+    record = world.store.load("slurm")
+    assert all(node.instance_id for node in record.nodes)
+
+
+def test_every_node_is_told_of_in_every_phase(world, cluster):
+    world.start(cluster)
+    for phase in (Phase.CREATE, Phase.BOOT, Phase.CONNECT):
+        done = {event.node for event in world.told(NodeDone) if event.phase is phase}
+        assert done == {"frontend001", "compute001", "compute002"}
+
+
+def test_dry_run_changes_nothing(world, cluster):
+    plan = execute.look_ahead(cluster, world.tools)
+    assert [batch.names for batch in plan.create] == [("frontend001",), ("compute001", "compute002")]
+    assert world.store.names() == []
+    assert set(world.cloud.calls) == {"list_instances"}
