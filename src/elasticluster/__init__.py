@@ -1,0 +1,52 @@
+"""ElastiCluster: start, configure, resize and stop compute clusters on clouds or on your own computer.
+
+The names below are loaded when they are first used, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elasticluster.cluster import Cluster, Node, NodeNamingPolicy
+    from elasticluster.providers.ansible_provider import AnsibleSetupProvider
+    from elasticluster.providers.docker import DockerProvider
+    from elasticluster.repository import AbstractClusterRepository, JsonRepository, MemRepository
+
+log = logging.getLogger("elasticluster")
+"""The package's logger; set its level to hear more."""
+
+_HOMES = {
+    "Cluster": "elasticluster.cluster",
+    "Node": "elasticluster.cluster",
+    "NodeNamingPolicy": "elasticluster.cluster",
+    "AnsibleSetupProvider": "elasticluster.providers.ansible_provider",
+    "DockerProvider": "elasticluster.providers.docker",
+    "AbstractClusterRepository": "elasticluster.repository",
+    "JsonRepository": "elasticluster.repository",
+    "MemRepository": "elasticluster.repository",
+}
+
+__all__ = [
+    "AbstractClusterRepository",
+    "AnsibleSetupProvider",
+    "Cluster",
+    "DockerProvider",
+    "JsonRepository",
+    "MemRepository",
+    "Node",
+    "NodeNamingPolicy",
+    "log",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'elasticluster' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

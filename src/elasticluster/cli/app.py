@@ -1,0 +1,167 @@
+"""Put the commands together: arguments in, exit status out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from elasticluster.cli.command import AbstractCommand, say
+from elasticluster.cli.list_clusters import ListClusters
+from elasticluster.cli.list_nodes import ListNodes
+from elasticluster.cli.list_templates import ListTemplates
+from elasticluster.cli.remote import SftpFrontend, SshFrontend
+from elasticluster.cli.setup import SetupCluster
+from elasticluster.cli.start import Start
+from elasticluster.cli.stop import Stop
+from elasticluster.exceptions import ElastiClusterError
+
+COMMANDS: tuple[type[AbstractCommand], ...] = (
+    Start,
+    Stop,
+    ListClusters,
+    ListNodes,
+    ListTemplates,
+    SetupCluster,
+    SshFrontend,
+    SftpFrontend,
+)
+
+_TRACEBACK = 3  # that many `-v` show where an error came from
+_INTERRUPTED = 130
+_EPILOG = """\
+Verbosity: -v also shows Ansible's output and each task, -vv debugging messages, -vvv tracebacks of
+errors, -vvvv starts nodes one after another.
+
+New here? Run `elasticluster start slurm`: the configuration file that it writes describes a Slurm cluster
+of three containers on this computer."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        argv: arguments without the program's name; those of this process if None.
+
+    Returns:
+        the exit status.
+    """
+    ours, rest = _split(list(sys.argv[1:] if argv is None else argv))
+    params = argparse.Namespace()
+    parser, commands = build_parser(params)
+    parser.parse_args(ours, namespace=params)
+    _merge_options(params, rest)
+    _log(params.verbose)
+    command = commands[params.command]
+    try:
+        command.pre_run()
+        status = params.func() or 0
+        sys.stdout.flush()
+    except ElastiClusterError as error:
+        return _failed(error, params.verbose)
+    except KeyboardInterrupt:
+        say("\nInterrupted. What exists is recorded: run the same command again to carry on.")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return int(status)
+
+
+def build_parser(params: argparse.Namespace) -> tuple[argparse.ArgumentParser, dict[str, AbstractCommand]]:
+    """Return the parser and, by name, the commands, all of which share `params`."""
+    formatter = _formatter()
+    parser = argparse.ArgumentParser(
+        prog="elasticluster",
+        description="Start, use and stop compute clusters on clouds or on your own computer.",
+        epilog=_EPILOG,
+        formatter_class=formatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="Print the version and exit.")
+    _add_global_options(parser)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    commands = {}
+    for kind in COMMANDS:
+        command = kind(params)
+        before = set(subparsers.choices)
+        command.setup(subparsers)
+        for name in set(subparsers.choices) - before:
+            commands[name] = command
+            subparsers.choices[name].formatter_class = formatter
+            _add_global_options(subparsers.choices[name], suffix="_after")
+    return parser, commands
+
+
+def _formatter() -> Any:
+    """Return the colourful help formatter on a terminal; it costs an import elsewhere."""
+    if not sys.stdout.isatty():
+        return argparse.RawDescriptionHelpFormatter
+    from rich_argparse import RawDescriptionRichHelpFormatter
+
+    return RawDescriptionRichHelpFormatter
+
+
+class _Version(argparse.Action):
+    """Print the version; it is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_unused: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"elasticluster version {version('elasticluster')}")
+        parser.exit()
+
+
+def _add_global_options(parser: argparse.ArgumentParser, suffix: str = "") -> None:
+    """Add the options that are understood before and after the name of a command."""
+    group = parser.add_argument_group("global options")
+    group.add_argument(
+        "-v", "--verbose", action="count", default=0, dest=f"verbose{suffix}", help="Say more; repeatable."
+    )
+    group.add_argument(
+        "-s",
+        "--storage",
+        metavar="PATH",
+        dest=f"storage{suffix}",
+        help="Folder in which clusters are remembered (default: ~/.elasticluster/storage).",
+    )
+    group.add_argument(
+        "-c",
+        "--config",
+        metavar="PATH",
+        dest=f"config{suffix}",
+        help="Configuration file (default: ~/.elasticluster/config).",
+    )
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Return our own arguments, and those after the first ``--``, which are handed on."""
+    if "--" not in argv:
+        return argv, []
+    cut = argv.index("--")
+    return argv[:cut], argv[cut + 1 :]
+
+
+def _merge_options(params: argparse.Namespace, rest: list[str]) -> None:
+    params.verbose += getattr(params, "verbose_after", 0)
+    params.storage = getattr(params, "storage_after", None) or params.storage
+    params.config = getattr(params, "config_after", None) or params.config
+    params.rest = rest
+
+
+def _log(verbosity: int) -> None:
+    """Show the library's log messages, all the more the more is asked for."""
+    levels = (logging.WARNING, logging.INFO, logging.DEBUG)
+    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("elasticluster").setLevel(levels[min(verbosity, len(levels) - 1)])
+
+
+def _failed(error: ElastiClusterError, verbosity: int) -> int:
+    if verbosity >= _TRACEBACK:
+        import traceback
+
+        traceback.print_exception(error)
+    say(f"Error: {error}")
+    return error.exit_code

@@ -1,0 +1,203 @@
+"""What commands print: pure functions from clusters and reports to text.
+
+People's scripts read these layouts; change nothing about them lightly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from elasticluster.model import ClusterRecord, NodeRecord, Report, Verdict
+
+if TYPE_CHECKING:
+    from elasticluster.engine.plan import StartPlan, StopPlan
+
+_SSH = 22
+
+
+def no_clusters() -> str:
+    """Return what `list` prints if there is nothing to list."""
+    return "No clusters found."
+
+
+def cluster_list(clusters: Iterable[ClusterRecord]) -> str:
+    """Return what `list` prints."""
+    head = [
+        "",
+        "The following clusters have been started.",
+        "Please note that there's no guarantee that they are fully configured:",
+        "",
+    ]
+    return "\n".join(head + [line for cluster in clusters for line in _listed(cluster)])
+
+
+def _listed(cluster: ClusterRecord) -> list[str]:
+    return [
+        cluster.name,
+        "-" * len(cluster.name),
+        f"  name:           {cluster.name}",
+        f"  template:       {cluster.template}",
+        f"  cloud:          {cluster.cloud.section or cluster.cloud.type}",
+        *(f"  {line}" for line in _counts(cluster)),
+        "",
+    ]
+
+
+def summary(cluster: ClusterRecord, frontend: str) -> str:
+    """Return what `start` prints at the end and `list-nodes` at the beginning.
+
+    Args:
+        cluster: the cluster.
+        frontend: name of the node that `ssh` goes to.
+    """
+    name = cluster.name
+    return "\n".join(
+        [
+            "",
+            f"Cluster name:     {name}",
+            f"Cluster template: {cluster.template}",
+            f"Frontend node: {frontend}",
+            *_counts(cluster),
+            "",
+            "To login on the frontend node, run the command:",
+            "",
+            f"    elasticluster ssh {name}",
+            "",
+            "To upload or download files to the cluster, use the command:",
+            "",
+            f"    elasticluster sftp {name}",
+            "",
+        ]
+    )
+
+
+def _counts(cluster: ClusterRecord) -> list[str]:
+    return [f"- {kind} nodes: {len(cluster.of_kind(kind))}" for kind in cluster.kinds]
+
+
+def node_list(cluster: ClusterRecord) -> str:
+    """Return what `list-nodes` prints after the summary."""
+    lines = []
+    for kind in cluster.kinds:
+        nodes = cluster.of_kind(kind)
+        if nodes:
+            lines += [f"{kind} nodes:", "", *(line for node in nodes for line in _node(node))]
+    return "\n".join(lines)
+
+
+def _node(node: NodeRecord) -> list[str]:
+    lines = [
+        f"  - {node.name}",
+        f"    public IP:   {_public(node)}",
+        f"    private IP:  {node.private_ip or 'None'}",
+        f"    instance id:   {node.instance_id or 'None'}",
+        f"    instance flavor: {node.spec.flavor}",
+    ]
+    if node.failure:
+        lines.append(f"    down: {node.failure}")
+    return [*lines, ""]
+
+
+def _public(node: NodeRecord) -> str:
+    if node.public_ip is None:
+        return "None"
+    return node.public_ip if node.ssh_port == _SSH else f"{node.public_ip}:{node.ssh_port}"
+
+
+def template_list(templates: Iterable[tuple[str, str, Mapping[str, int]]], patterns: Iterable[str]) -> str:
+    """Return what `list-templates` prints.
+
+    Args:
+        templates: for each template its name, its cloud and its numbers of nodes.
+        patterns: what the names were matched against, if anything.
+    """
+    found, asked = list(templates), list(patterns)
+    matching = f" matching pattern(s) '{', '.join(asked)}'" if asked else ""
+    lines = [f"{len(found)} cluster templates found{matching}.", ""]
+    for name, cloud, counts in found:
+        lines += [f"name:     {name}", f"cloud:     {cloud}"]
+        lines += [f"{kind} nodes: {count}" for kind, count in counts.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def verdict(report: Report) -> str:
+    """Return the last lines of `start` and `setup`."""
+    name = report.cluster.name
+    lost = [f"  {node}: {failure}" for node, failure in report.lost.items()]
+    match report.verdict:
+        case Verdict.READY:
+            return f"Your cluster `{name}` is ready!"
+        case Verdict.PARTLY_READY:
+            return "\n".join([f"Your cluster `{name}` is ready, without:", *lost])
+        case Verdict.NOT_VERIFIED:
+            groups = ", ".join(report.unverified)
+            return "\n".join([f"Your cluster `{name}` is set up, not verified: {groups}", *lost])
+        case Verdict.NOT_CONFIGURED:
+            return "\n".join([f"Your cluster `{name}` is not configured.", *lost])
+        case Verdict.NOT_READY:
+            error = [f"  {report.error}"] if report.error else []
+            return "\n".join([f"Your cluster `{name}` is not ready:", *lost, *error])
+
+
+def evidence(report: Report) -> str:
+    """Return what there is to look at for each lost node; empty if there is nothing."""
+    blocks = []
+    for node, failure in report.lost.items():
+        if failure.evidence.strip():
+            indented = "\n".join(f"    {line}" for line in failure.evidence.strip().splitlines())
+            blocks.append(f"{node}, {failure.layer}:\n{indented}")
+    return "\n".join(blocks)
+
+
+def start_plan(cluster: ClusterRecord, plan: StartPlan) -> str:
+    """Return what `start --dry-run` prints."""
+    lines = [f"Cluster `{cluster.name}` on {cluster.cloud.section or cluster.cloud.type}:"]
+    for batch in plan.create:
+        what = f"{batch.spec.image_id}, {batch.spec.flavor}"
+        lines += [f"  + {name} ({what})" for name in batch.names]
+    lines += [f"  = {name} (instance {machine.id})" for name, machine in plan.present.items()]
+    lines += [f"  > {name} would be started again" for name in plan.resume]
+    lines += [f"  - instance {instance_id}, broken, would be replaced" for instance_id in plan.discard]
+    lines += [f"  ? instance {stray.id} belongs to no node" for stray in plan.strays]
+    return "\n".join([*lines, "Nothing was changed."])
+
+
+def stop_plan(cluster: ClusterRecord, plan: StopPlan) -> str:
+    """Return what `stop --dry-run` prints."""
+    names = {node.instance_id: node.name for node in cluster.nodes}
+    lines = [f"Cluster `{cluster.name}` on {cluster.cloud.section or cluster.cloud.type}:"]
+    lines += [f"  - {names.get(i, 'no node')} (instance {i})" for i in plan.instances]
+    lines.append("  - what its instances share: network, volumes, keys made for it")
+    lines.append("  - what is stored of it here")
+    return "\n".join([*lines, "Nothing was changed."])
+
+
+def cluster_data(cluster: ClusterRecord) -> dict[str, Any]:
+    """Return a cluster as JSON-able data, without secrets and nodes."""
+    return {
+        "name": cluster.name,
+        "uuid": cluster.uuid,
+        "template": cluster.template,
+        "cloud": cluster.cloud.section or cluster.cloud.type,
+        "ready": cluster.ready,
+        "nodes": {kind: len(cluster.of_kind(kind)) for kind in cluster.kinds},
+    }
+
+
+def node_data(node: NodeRecord) -> dict[str, Any]:
+    """Return a node as JSON-able data."""
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "state": str(node.state),
+        "failure": str(node.failure) if node.failure else None,
+        "instance_id": node.instance_id,
+        "public_ip": node.public_ip,
+        "private_ip": node.private_ip,
+        "ssh_port": node.ssh_port,
+        "image_id": node.spec.image_id,
+        "flavor": node.spec.flavor,
+        "user": node.spec.image_user,
+    }

@@ -1,0 +1,332 @@
+"""One node of a cluster, as users of the Python API see it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from elasticluster.exceptions import ClusterError, InstanceError
+from elasticluster.model import NodeRecord, NodeSpec, NodeState, SshTarget
+
+if TYPE_CHECKING:
+    import paramiko
+
+    from elasticluster.cluster._cluster import Cluster
+    from elasticluster.providers import AbstractCloudProvider
+
+_SHOWN = (
+    "name",
+    "cluster_name",
+    "kind",
+    "image_id",
+    "image_user",
+    "image_userdata",
+    "flavor",
+    "security_group",
+    "instance_id",
+    "ips",
+    "preferred_ip",
+    "ssh_port",
+    "ssh_proxy_command",
+    "user_key_name",
+    "user_key_public",
+    "user_key_private",
+)
+
+
+class Node:
+    """A node of a cluster: a machine on a cloud, and how to get to it.
+
+    Usually made by :meth:`Cluster.add_node`. One that is made by itself belongs to a cluster of that
+    name in memory.
+
+    Args:
+        name: name in the cluster, and host name.
+        cluster_name: name of the cluster.
+        kind: kind of node; decides which groups it is configured as.
+        cloud_provider: where its machine is.
+        user_key_public: path of the public key.
+        user_key_private: path of the private key.
+        user_key_name: name of the key pair on the cloud.
+        image_user: user to log in as.
+        security_group: firewall rules.
+        image_id: image to boot (the older keyword ``image`` is understood too).
+        flavor: size.
+        image_userdata: shell script run once as root after boot.
+        ssh_proxy_command: ``ssh -o ProxyCommand``.
+        **extra: further provider-specific keys.
+
+    Attributes:
+        record: everything known of the node, as an immutable value.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        cluster_name: str,
+        kind: str,
+        cloud_provider: AbstractCloudProvider | None,
+        user_key_public: str,
+        user_key_private: str,
+        user_key_name: str,
+        image_user: str,
+        security_group: str,
+        image_id: str = "",
+        flavor: str = "",
+        image_userdata: str | None = None,
+        ssh_proxy_command: str = "",
+        **extra: Any,
+    ) -> None:
+        from elasticluster.cluster._cluster import Cluster
+
+        self._cluster = Cluster(
+            cluster_name,
+            user_key_name,
+            user_key_public,
+            user_key_private,
+            cloud_provider=cloud_provider,
+            ssh_proxy_command=ssh_proxy_command,
+        )
+        spec = NodeSpec(
+            kind=kind,
+            image_id=image_id or extra.pop("image", ""),
+            image_user=image_user,
+            flavor=flavor,
+            security_group=security_group,
+            image_userdata=image_userdata or "",
+            extra=extra,
+        )
+        self.record = NodeRecord(name=name, spec=spec)
+        self._seen_running: tuple[float, bool] | None = None
+        self._cluster.nodes.setdefault(kind, []).append(self)
+
+    @classmethod
+    def of(cls, cluster: Cluster, record: NodeRecord) -> Node:
+        """Return a node of `cluster` for a record; it is not added to the cluster's nodes."""
+        node = cls.__new__(cls)
+        node._cluster = cluster
+        node.record = record
+        node._seen_running = None
+        return node
+
+    # -- what it is ------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Name in the cluster, and host name."""
+        return self.record.name
+
+    @property
+    def cluster_name(self) -> str:
+        """Name of the cluster."""
+        return self._cluster.name
+
+    @property
+    def kind(self) -> str:
+        """Kind of node."""
+        return self.record.kind
+
+    @property
+    def image_id(self) -> str:
+        """Image it boots."""
+        return self.record.spec.image_id
+
+    @property
+    def image_user(self) -> str:
+        """User to log in as."""
+        return self.record.spec.image_user
+
+    @property
+    def image_userdata(self) -> str:
+        """Shell script run once as root after boot."""
+        return self.record.spec.image_userdata
+
+    @property
+    def flavor(self) -> str:
+        """Size, in the provider's words."""
+        return self.record.spec.flavor
+
+    @property
+    def security_group(self) -> str:
+        """Firewall rules, in the provider's words."""
+        return self.record.spec.security_group
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Further provider-specific keys."""
+        return dict(self.record.spec.extra)
+
+    @property
+    def instance_id(self) -> str | None:
+        """The cloud's name for its machine; None before there is one."""
+        return self.record.instance_id
+
+    @property
+    def ips(self) -> list[str]:
+        """All addresses known, the one to connect to first; ports are in :attr:`ssh_port`."""
+        return [ip for ip in (self.record.public_ip, self.record.private_ip) if ip]
+
+    @property
+    def preferred_ip(self) -> str | None:
+        """Address used to connect; None before it is known."""
+        return self.record.address
+
+    @property
+    def ssh_port(self) -> int:
+        """TCP port of SSH at :attr:`preferred_ip`: 22, but for local containers."""
+        return self.record.ssh_port
+
+    @property
+    def cloud_provider(self) -> AbstractCloudProvider:
+        """Where its machine is."""
+        return self._cluster.cloud_provider
+
+    @property
+    def ssh_proxy_command(self) -> str:
+        """``ssh -o ProxyCommand``; empty for none."""
+        return self._cluster.record.login.proxy_command
+
+    @property
+    def user_key_name(self) -> str:
+        """Name of the key pair on the cloud."""
+        return self._cluster.record.login.user_key_name
+
+    @property
+    def user_key_public(self) -> str:
+        """Path of the public key; empty if the cluster has a key pair of its own."""
+        return self._cluster.record.login.user_key_public
+
+    @property
+    def user_key_private(self) -> str:
+        """Path of the private key; empty if the cluster has a key pair of its own."""
+        return self._cluster.record.login.user_key_private
+
+    # -- what it does ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Make its machine, unless there is one; return as soon as the cloud has accepted.
+
+        The machine is announced on disk and tagged just as with :meth:`Cluster.start`.
+
+        Raises:
+            InstanceError: the cloud did not make it.
+        """
+        self._cluster.launch([self.name])
+        if self.record.failure:
+            raise InstanceError(f"Node {self.name} could not be started: {self.record.failure.message}")
+
+    def stop(self, wait: bool = False) -> None:  # noqa: FBT001, FBT002 - documented signature
+        """Destroy its machine; with `wait`, return only when the cloud does not list it any more.
+
+        Raises:
+            CloudProviderError: the cloud could not destroy it.
+        """
+        self._cluster.destroy([self.name], wait=wait)
+
+    def is_alive(self) -> bool:
+        """Return whether its machine runs, as the cloud says; SSH may not answer yet.
+
+        The cloud is asked at most once per polling interval, so that this may be called in a loop.
+        """
+        if not self.instance_id:
+            return False
+        interval = self._cluster.seconds_between_looks
+        if self._seen_running and time.monotonic() - self._seen_running[0] < interval:
+            return self._seen_running[1]
+        running = self.cloud_provider.is_instance_running(self.instance_id)
+        self._seen_running = (time.monotonic(), running)
+        if running:
+            self.update_ips()
+        return running
+
+    def update_ips(self) -> None:
+        """Read its addresses from the cloud; does not wait for them."""
+        self._cluster.update()
+
+    def connection_ip(self) -> str:
+        """Return the address to connect to: the public one, else the private one.
+
+        Raises:
+            ClusterError: none is known yet.
+        """
+        if not self.preferred_ip:
+            raise ClusterError(f"Node {self.name} has no known address.", hint="Try update_ips() later.")
+        return self.preferred_ip
+
+    def connect(self, keyfile: str | None = None, timeout: float = 5) -> paramiko.SSHClient | None:
+        """Log in by SSH.
+
+        Args:
+            keyfile: path of a file with known host keys, to be used beside the pinned ones.
+            timeout: seconds to wait for the connection.
+
+        Returns:
+            a connected client, which the caller closes; None if it did not work.
+        """
+        from elasticluster.ssh.client import paramiko_client
+
+        if not self.preferred_ip:
+            return None
+        return paramiko_client(self.ssh_target(timeout), keyfile)
+
+    def ssh_target(self, timeout: float | None = None) -> SshTarget:
+        """Return where and how to log in; `timeout` in seconds, the cluster's by default."""
+        login = self._cluster.record.login
+        return SshTarget(
+            name=self.name,
+            host=self.connection_ip(),
+            port=self.ssh_port,
+            user=self.image_user,
+            key_path=self._cluster.key_pair().private_path,
+            host_keys=self.record.host_keys,
+            proxy_command=login.proxy_command,
+            timeout=timeout or login.probe_timeout,
+        )
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the last try to bring it up or to configure it failed."""
+        return self.record.state is NodeState.DOWN
+
+    # -- reading it like a dictionary --------------------------------------------------------------
+
+    def keys(self) -> list[str]:
+        """Return the names of what :meth:`to_dict` shows."""
+        return [*_SHOWN, *self.extra]
+
+    def __getitem__(self, key: str) -> Any:
+        if key in _SHOWN:
+            return getattr(self, key)
+        return self.extra[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def to_dict(self, omit: Collection[str] = ()) -> dict[str, Any]:
+        """Return a copy as a dictionary, without the keys in `omit`."""
+        return {key: self[key] for key in self.keys() if key not in omit}
+
+    def to_vars_dict(self) -> dict[str, Any]:
+        """Return what playbooks are told about the node."""
+        return self.to_dict(omit=("cluster_name", "user_key_public", "user_key_private"))
+
+    def pprint(self) -> str:
+        """Return a description for people, in several lines."""
+        public, private = self.record.public_ip, self.record.private_ip
+        if public and self.ssh_port != _SSH:
+            public = f"{public}:{self.ssh_port}"
+        lines = [
+            self.name,
+            f"  public IP:   {public or 'None'}",
+            f"  private IP:  {private or 'None'}",
+            f"  instance id:   {self.instance_id or 'None'}",
+            f"  instance flavor: {self.flavor}",
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Node {self.name} of cluster {self.cluster_name}: {self.record.state}>"
+
+
+_SSH = 22

@@ -1,0 +1,211 @@
+"""From configuration files to clusters and providers."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elasticluster.config.default import DEFAULT_PATH, deploy_default
+from elasticluster.exceptions import ClusterNotFound, ConfigurationError
+
+if TYPE_CHECKING:
+    from elasticluster.cluster import Cluster
+    from elasticluster.config.keys import Key
+    from elasticluster.config.templates import Configuration, Template, TemplateSummary
+    from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
+    from elasticluster.repository import JsonRepository
+
+DEFAULT_STORAGE_PATH = "~/.elasticluster/storage"
+
+
+def make_creator(configfiles: str | Iterable[str], storage_path: str | None = None) -> Creator:
+    """Read configuration files and return what makes clusters and providers of them.
+
+    Args:
+        configfiles: one path or several; later files win, and with each ``PATH`` its ``PATH.d/*.conf``.
+        storage_path: folder in which clusters are remembered; the configuration's, or the usual one, if None.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    paths = [configfiles] if isinstance(configfiles, str) else list(configfiles)
+    return Creator(lambda: _read(paths), storage_path)
+
+
+def open_creator(config: str | None, storage_path: str | None, say: Callable[[str], None]) -> Creator:
+    """Return a creator for the command line; a new user gets the default configuration file.
+
+    Args:
+        config: path given by the user; the usual one if None.
+        storage_path: path given by the user; the configuration's, or the usual one, if None.
+        say: told that a file was written.
+    """
+    if config is None and deploy_default():
+        say(f"Deploying default configuration file to {Path(DEFAULT_PATH).expanduser()}")
+    return Creator(lambda: _read([config or DEFAULT_PATH]), storage_path)
+
+
+def _read(paths: Sequence[str]) -> Configuration:
+    from elasticluster.config.templates import Configuration
+
+    return Configuration.read(*paths, providers=_ProviderTables())
+
+
+class _ProviderTables(Mapping[str, "tuple[Collection[Key], Collection[Key]]"]):
+    """The key tables of all cloud providers; a provider's module is imported when its table is looked at."""
+
+    def __getitem__(self, name: str) -> tuple[Collection[Key], Collection[Key]]:
+        from elasticluster.providers.registry import cloud_keys
+
+        if name not in list(self):
+            raise KeyError(name)
+        return cloud_keys(name)
+
+    def __iter__(self) -> Iterator[str]:
+        from elasticluster.providers.registry import cloud_names
+
+        return iter(cloud_names())
+
+    def __len__(self) -> int:
+        return len(list(self))
+
+
+class Creator:
+    """Makes clusters, providers and repositories as a configuration says.
+
+    Args:
+        read: reads the configuration; called when it is first needed.
+        storage_path: folder in which clusters are remembered; the configuration's, or the usual one, if None.
+    """
+
+    def __init__(self, read: Callable[[], Configuration], storage_path: str | None = None) -> None:
+        self._read = read
+        self._storage_path = storage_path
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What the configuration files say.
+
+        Raises:
+            ConfigurationError: a file cannot be read.
+        """
+        return self._read()
+
+    @property
+    def storage_path(self) -> str:
+        """Folder in which clusters are remembered."""
+        return self._storage_path or self.configuration.storage().path or DEFAULT_STORAGE_PATH
+
+    def create_repository(self) -> JsonRepository:
+        """Return where clusters are remembered.
+
+        Raises:
+            StateError: the folder cannot be used.
+        """
+        from elasticluster.repository import JsonRepository
+
+        return JsonRepository(self.storage_path)
+
+    def list_templates(self, patterns: Collection[str] = ()) -> list[TemplateSummary]:
+        """Return the templates whose name matches any of the patterns, or all of them if there are none."""
+        return [
+            summary
+            for summary in self.configuration.summaries()
+            if not patterns or any(fnmatch.fnmatchcase(summary.name, pattern) for pattern in patterns)
+        ]
+
+    def create_cloud_provider(self, cluster_template: str) -> AbstractCloudProvider:
+        """Return the cloud provider that a template names.
+
+        Raises:
+            ConfigurationError: the template does not exist or is wrong.
+        """
+        from elasticluster.providers.registry import cloud_provider
+
+        return cloud_provider(self._usable(cluster_template).cloud)
+
+    def create_setup_provider(self, cluster_template: str, name: str | None = None) -> AbstractSetupProvider:
+        """Return the setup provider that a template names; `name` of the cluster makes no difference to it.
+
+        Raises:
+            ConfigurationError: the template does not exist or is wrong.
+        """
+        from elasticluster.providers.registry import setup_provider
+
+        return setup_provider(self._usable(cluster_template).setup)
+
+    def create_cluster(
+        self, template: str, name: str | None = None, *, counts: Mapping[str, int] | None = None
+    ) -> Cluster:
+        """Return a new cluster of a template, with its nodes; nothing is started or stored.
+
+        Args:
+            template: name of a ``[cluster/NAME]`` section.
+            name: name of the cluster; the template's if None.
+            counts: numbers of nodes instead of the template's, by kind.
+
+        Raises:
+            ConfigurationError: the template does not exist or is wrong.
+            UsageError: `counts` names a kind that the template has not.
+        """
+        from elasticluster.cluster import Cluster
+
+        wanted = self._usable(template).with_counts(counts or {})
+        cluster = Cluster(
+            name or template,
+            repository=self.create_repository(),
+            start_timeout=wanted.start_timeout,
+            template=template,
+            ssh_to=wanted.ssh_to,
+            **wanted.extra,
+        )
+        cluster.describe(cloud=wanted.cloud, setup=wanted.setup, login=wanted.login)
+        for kind, nodes in wanted.kinds.items():
+            cluster.nodes[kind] = []
+            cluster.add_specified(nodes.spec, nodes.count, nodes.min_count)
+        return cluster
+
+    def load_cluster(self, cluster_name: str) -> Cluster:
+        """Return a stored cluster.
+
+        Raises:
+            ClusterNotFound: there is none; the message lists those there are.
+            StateError: what is stored cannot be read.
+        """
+        repository = self.create_repository()
+        try:
+            return repository.get(cluster_name)
+        except ClusterNotFound as error:
+            names = repository.names()
+            hint = f"Clusters: {', '.join(names)}." if names else "No clusters were started yet."
+            raise ClusterNotFound(f"There is no cluster '{cluster_name}'.", hint=hint) from error
+
+    def update(self, cluster: Cluster) -> None:
+        """Let a stored cluster know those values of its template that are safe to change meanwhile."""
+        if cluster.template in self.configuration.template_names():
+            template = self._usable(cluster.template)
+            cluster.describe(
+                cloud=template.cloud,
+                setup=template.setup,
+                login=replace(cluster.record.login, **_safe(template)),
+            )
+            cluster.update_config({"ssh_to": template.ssh_to, "start_timeout": template.start_timeout})
+
+    def _usable(self, name: str) -> Template:
+        template = self.configuration.template(name)
+        if not template.cloud_available:
+            raise ConfigurationError(
+                f"Template '{name}' is for the cloud provider '{template.cloud.type}', "
+                "which this version does not have yet.",
+                hint="Use a cloud section with `provider=docker`.",
+            )
+        return template
+
+
+def _safe(template: Template) -> dict[str, object]:
+    login = template.login
+    return {"proxy_command": login.proxy_command, "probe_timeout": login.probe_timeout}

@@ -1,0 +1,198 @@
+"""Repositories over the stores of :mod:`elasticluster.state`, and over a third party's four methods."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from elasticluster.exceptions import ClusterNotFound, StateError
+
+if TYPE_CHECKING:
+    from elasticluster.cluster import Cluster
+    from elasticluster.engine.ports import ClusterStore
+    from elasticluster.model import ClusterRecord, KeyPair
+
+
+class AbstractClusterRepository(ABC):
+    """The contract of a repository: four methods, to be written by a third party too.
+
+    Such a repository is called often while a cluster is being started; each call must be durable when
+    it returns. Keeping two programs off the same cluster is its own business.
+    """
+
+    @abstractmethod
+    def save_or_update(self, cluster: Cluster) -> None:
+        """Store a cluster, whether it is there already or not."""
+
+    @abstractmethod
+    def get(self, name: str) -> Cluster:
+        """Return the cluster of that name.
+
+        Raises:
+            ClusterNotFound: there is none.
+        """
+
+    @abstractmethod
+    def get_all(self) -> list[Cluster]:
+        """Return all stored clusters."""
+
+    @abstractmethod
+    def delete(self, cluster: Cluster) -> None:
+        """Forget a cluster."""
+
+    @cached_property
+    def store(self) -> ClusterStore:
+        """What the engine writes to."""
+        return _Bridge(self)
+
+    @property
+    def owner(self) -> str:
+        """Who makes clusters here: ``user@host`` and a short hash of where they are remembered."""
+        place = hashlib.sha256(self.place.encode()).hexdigest()[:8]
+        return f"{_user()}@{socket.gethostname()}/{place}"
+
+    @property
+    def place(self) -> str:
+        """Where clusters are remembered, in words."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
+
+class _StoreRepository(AbstractClusterRepository):
+    """A repository over one of our own stores."""
+
+    def __init__(self, store: ClusterStore) -> None:
+        self.__dict__["store"] = store
+
+    def save_or_update(self, cluster: Cluster) -> None:
+        """Store a cluster, whether it is there already or not."""
+        self.store.save(cluster.record)
+
+    def get(self, name: str) -> Cluster:
+        """Return the cluster of that name.
+
+        Raises:
+            ClusterNotFound: there is none.
+            StateError: what is stored cannot be read.
+        """
+        from elasticluster.cluster import Cluster
+
+        return Cluster.from_record(self.store.load(name), self)
+
+    def get_all(self) -> list[Cluster]:
+        """Return all stored clusters that can be read; a warning is logged for each other one."""
+        found = []
+        for name in self.names():
+            try:
+                found.append(self.get(name))
+            except StateError as error:
+                _log_unreadable(error)
+            except ClusterNotFound:
+                continue  # stopped by another command since it was listed
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of all stored clusters, readable or not, sorted."""
+        return self.store.names()
+
+    def delete(self, cluster: Cluster) -> None:
+        """Forget a cluster; its machines go on running."""
+        self.store.delete(cluster.name)
+
+
+class MemRepository(_StoreRepository):
+    """Remembers clusters in memory: when the program ends they are forgotten, but may go on running."""
+
+    def __init__(self) -> None:
+        from elasticluster.state.memory import MemoryStore
+
+        super().__init__(MemoryStore())
+
+    @property
+    def place(self) -> str:
+        """Where clusters are remembered: in this process."""
+        return f"memory of process {os.getpid()}"
+
+
+class JsonRepository(_StoreRepository):
+    """Remembers each cluster in a JSON file and a journal, durably, for one user.
+
+    Args:
+        storage_path: folder to keep them in; made (0700) if it does not exist.
+
+    Raises:
+        StateError: the folder cannot be made or used.
+    """
+
+    def __init__(self, storage_path: str) -> None:
+        from elasticluster.state.store import JsonStore
+
+        self.storage_path = os.path.abspath(os.path.expanduser(storage_path))  # noqa: PTH100, PTH111 - a string is documented
+        super().__init__(JsonStore(self.storage_path))
+
+    @property
+    def place(self) -> str:
+        """Where clusters are remembered: the folder's path."""
+        return self.storage_path
+
+
+class _Bridge:
+    """Lets the engine write to a third party's repository.
+
+    Key files and known hosts, which such a repository does not keep, live as long as the process.
+    """
+
+    def __init__(self, repository: AbstractClusterRepository) -> None:
+        from elasticluster.state.memory import MemoryStore
+
+        self._repository = repository
+        self._files = MemoryStore()
+
+    def names(self) -> list[str]:
+        return sorted(cluster.name for cluster in self._repository.get_all())
+
+    def load(self, name: str) -> ClusterRecord:
+        return self._repository.get(name).record
+
+    def save(self, cluster: ClusterRecord) -> None:
+        from elasticluster.cluster import Cluster
+
+        self._repository.save_or_update(Cluster.from_record(cluster, self._repository))
+
+    def journal(self, cluster: ClusterRecord, changed: Sequence[str]) -> None:
+        self.save(cluster)
+
+    def delete(self, name: str) -> None:
+        self._files.delete(name)
+        try:
+            self._repository.delete(self._repository.get(name))
+        except (ClusterNotFound, KeyError):
+            return  # forgotten already
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def known_hosts_path(self, name: str) -> str:
+        return self._files.known_hosts_path(name)
+
+    def key_pair(self, cluster: ClusterRecord) -> KeyPair:
+        return self._files.key_pair(cluster)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no entry in the user database, as in some containers
+        return str(os.getuid())
+
+
+def _log_unreadable(error: StateError) -> None:
+    import logging
+
+    logging.getLogger("elasticluster").warning("%s", error)
