@@ -1,0 +1,30 @@
+"""Tables of configuration keys, as data: providers and roles hand theirs in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+KeyType: TypeAlias = Literal["str", "int", "float", "bool", "path", "url", "list"]
+"""What the text after ``=`` becomes; ``path`` is a file that must exist, ``list`` is comma-separated."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a configuration section.
+
+    Attributes:
+        name: as written in the file.
+        type: what its text is turned into.
+        required: whether leaving it out is an error.
+        default: value if it is left out; None leaves it out of the result too.
+        help: one sentence for people.
+        choices: the only texts allowed; empty for any.
+    """
+
+    name: str
+    type: KeyType
+    required: bool = False
+    default: Any = None
+    help: str = ""
+    choices: tuple[str, ...] = ()

@@ -1,0 +1,265 @@
+"""Puts together the sections that one template needs, and collects everything that is wrong in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from elasticluster.config.check import (
+    Values,
+    entry_values,
+    refer,
+    reject_unknown,
+    section_values,
+    unknown_entries,
+)
+from elasticluster.config.counts import Counts, KindCount, cluster_counts
+from elasticluster.config.expand import Sections
+from elasticluster.config.keys import Key
+from elasticluster.config.problems import Problem, did_you_mean, shown
+from elasticluster.config.reader import Section
+from elasticluster.config.setup_section import SetupSection, groups_for, variables
+from elasticluster.config.tables import (
+    CLUSTER_KEYS,
+    DOCUMENTED_PROVIDERS,
+    LOGIN_KEYS,
+    NODE_KEYS,
+    PROVIDER,
+    RENAMED_PROVIDER,
+    ProviderTables,
+    SetupTables,
+)
+from elasticluster.config.template import KindTemplate, Template
+from elasticluster.model import ComponentRef, Login, NodeSpec
+from elasticluster.naming import NodeNamingPolicy
+
+_NEARLY_COUNT_RE = re.compile(r"(.+)[-. ]nodes?|(.+)_node")
+_CLUSTER_NAMES = frozenset(key.name for key in CLUSTER_KEYS)
+_NODE_NAMES = frozenset(key.name for key in NODE_KEYS)
+
+
+class Cloud(NamedTuple):
+    """What a ``[cloud/NAME]`` section comes to.
+
+    Attributes:
+        ref: how to make the provider.
+        node_keys: its own keys in ``[cluster/NAME]``; None if they cannot be checked.
+        available: whether this version has it.
+    """
+
+    ref: ComponentRef
+    node_keys: Collection[Key] | None
+    available: bool
+
+
+def check_cloud(section: Section, providers: ProviderTables, problems: list[Problem]) -> Cloud | None:
+    """Check a ``[cloud/NAME]`` section; None if no such provider is known."""
+    problems += section.problems
+    name = section_values((PROVIDER,), section, problems).get("provider", "")
+    name = name if name in providers else RENAMED_PROVIDER.get(name, name)
+    if name not in providers and name not in DOCUMENTED_PROVIDERS:
+        if name:
+            known = sorted({*providers, *DOCUMENTED_PROVIDERS})
+            message = f"expected one of {', '.join(known)}, not {shown(name)}{did_you_mean(name, known)}"
+            problems.append(section.entries[PROVIDER.name].problem(message))
+        return None
+    values = {key: entry.text for key, entry in section.entries.items() if key != PROVIDER.name}
+    node_keys: Collection[Key] | None = None
+    if tables := providers.get(name):
+        cloud_keys, node_keys = tables
+        values = section_values(cloud_keys, section, problems)
+        reject_unknown(section, (PROVIDER.name, *(key.name for key in cloud_keys)), problems)
+    ref = ComponentRef(type=name, args=values, section=section.name.partition("/")[2])
+    return Cloud(ref, node_keys, available=name in providers)
+
+
+def check_login(section: Section, problems: list[Problem]) -> Values:
+    """Check a ``[login/NAME]`` section and return its values."""
+    problems += section.problems
+    values = section_values(LOGIN_KEYS, section, problems)
+    reject_unknown(section, (key.name for key in LOGIN_KEYS), problems)
+    given = [name for name in ("user_key_private", "user_key_public") if section.text(name)]
+    if len(given) == 1:
+        other = ({"user_key_private", "user_key_public"} - set(given)).pop()
+        message = f"is missing, although {given[0]} is set: give both keys, or none"
+        problems.append(section.problem(message, other))
+    return values
+
+
+class TemplateResolver:
+    """Makes a template of a ``[cluster/NAME]`` section and those that it refers to.
+
+    Args:
+        cluster: the section.
+        sections: all sections.
+        providers: keys of cloud providers.
+        setups: keys of setup providers.
+
+    Attributes:
+        problems: what was found by :meth:`resolve`; if anything was, its result is not to be used.
+    """
+
+    def __init__(
+        self, cluster: Section, sections: Sections, providers: ProviderTables, setups: SetupTables
+    ) -> None:
+        self.problems: list[Problem] = list(cluster.problems)
+        self._cluster = cluster
+        self._name = cluster.name.partition("/")[2]
+        self._sections = sections
+        self._groups = groups_for(cluster, sections)
+        self._kind_sections = sections.of_cluster(self._name)
+        self._providers = providers
+        self._setups = setups
+
+    def resolve(self) -> Template:
+        """Check everything and return the template."""
+        fixed = section_values(CLUSTER_KEYS, self._cluster, self.problems)
+        self._check_seconds(fixed)
+        cloud, login_values, setup = self._cloud(), self._login_values(), self._refer("setup")
+        login = _login(login_values, fixed)
+        counts = self._counts(setup)
+        return Template(
+            name=self._name,
+            cloud=cloud.ref,
+            cloud_available=cloud.available,
+            setup=self._setup(setup, list(counts.kinds), login),
+            login=login,
+            kinds=self._kinds(counts, cloud, login_values),
+            ssh_to=self._ssh_to(counts.kinds),
+            start_timeout=fixed.get("start_timeout", 0),
+            extra={key: fixed[key] for key in ("thread_pool_max_size",) if key in fixed},
+        )
+
+    def _refer(self, kind: str) -> Section | None:
+        return refer(self._sections.of_type(kind), self._cluster, kind, self.problems)
+
+    def _cloud(self) -> Cloud:
+        section = self._refer("cloud")
+        cloud = check_cloud(section, self._providers, self.problems) if section else None
+        return cloud or Cloud(ComponentRef(type=""), None, available=False)
+
+    def _login_values(self) -> Values:
+        section = self._refer("login")
+        return check_login(section, self.problems) if section else {}
+
+    def _setup(self, section: Section | None, kinds: Sequence[str], login: Login) -> ComponentRef:
+        if not section:
+            return ComponentRef(type="")
+        return SetupSection(section, self._cluster, kinds, self._setups, self.problems).component(login)
+
+    def _check_seconds(self, values: Values) -> None:
+        for name in ("ssh_probe_timeout", "start_timeout"):
+            if values.get(name, 1) <= 0:
+                self.problems.append(self._cluster.entries[name].problem("expected more than 0 seconds"))
+
+    def _counts(self, setup: Section | None) -> Counts:
+        """Return the numbers of nodes; each kind needs groups."""
+        groups = self._groups
+        counts = cluster_counts(self._cluster, groups)
+        self.problems += counts.problems
+        if not counts.kinds:
+            self.problems.append(self._cluster.problem("no nodes: set KIND_nodes, as in compute_nodes=2"))
+        for kind, count in counts.kinds.items():
+            if setup and kind not in groups:
+                has = f"groups for {', '.join(groups)}" if groups else "no groups at all"
+                message = f"[{setup.name}] ({setup.at}) has no {kind}_groups; it has {has}"
+                self.problems.append(count.entry.problem(message + did_you_mean(kind, groups)))
+        return counts
+
+    def _ssh_to(self, kinds: Mapping[str, KindCount]) -> str:
+        entry = self._cluster.entries.get("ssh_to")
+        if not entry or not entry.text:
+            return ""
+        if not _is_target(entry.text, kinds):
+            message = f"there is no kind or node {shown(entry.text)} in this template"
+            self.problems.append(entry.problem(message + did_you_mean(entry.text, kinds)))
+        return entry.text
+
+    def _kinds(self, counts: Counts, cloud: Cloud, login: Values) -> dict[str, KindTemplate]:
+        """Return the kinds of nodes; a kind's own section comes before the cluster's."""
+        table = self._node_table(counts, cloud)
+        self._check_kind_sections(counts.kinds, table)
+        shared = {name: entry for name, entry in self._cluster.entries.items() if name in table}
+        lacking: dict[str, list[str]] = {}
+        kinds = {}
+        for kind, count in counts.kinds.items():
+            own = self._kind_sections[kind].entries if kind in self._kind_sections else {}
+            entries = {**shared, **own}
+            values, missing = entry_values(table.values(), entries, self.problems)
+            for key in missing:
+                lacking.setdefault(key.name, []).append(kind)
+            if "image_userdata" not in entries:
+                values["image_userdata"] = login.get("image_userdata", "")
+            spec = _spec(kind, {"image_user": login.get("image_user", ""), **values})
+            kinds[kind] = KindTemplate(count=count.number, min_count=count.least, spec=spec)
+        for name, lacks in lacking.items():
+            message = f"is missing; nodes of kind {', '.join(lacks)} need it"
+            self.problems.append(self._cluster.problem(message, name))
+        return kinds
+
+    def _node_table(self, counts: Counts, cloud: Cloud) -> dict[str, Key]:
+        """Return the keys that make up a node, by name, after reporting those that nobody knows.
+
+        Where the provider's own keys are not known, they are whatever else there is.
+        """
+        table = {key.name: key for key in (*NODE_KEYS, *(cloud.node_keys or ()))}
+        found = {*counts.used, *(variable.key for variable in variables(self._cluster))}
+        unknown = unknown_entries(self._cluster, {*_CLUSTER_NAMES, *table, *found})
+        guesses = {*_CLUSTER_NAMES, *table, *(f"{kind}_nodes" for kind in self._groups)}
+        for entry in unknown:
+            if match := _NEARLY_COUNT_RE.fullmatch(entry.key):
+                kind = match[1] or match[2]
+                message = f"unknown key; the number of nodes of kind '{kind}' is written '{kind}_nodes'"
+                self.problems.append(entry.problem(message))
+            elif cloud.node_keys is not None:
+                self.problems.append(entry.problem(f"unknown key{did_you_mean(entry.key, guesses)}"))
+        if cloud.node_keys is None:
+            of_kinds = {name for section in self._kind_sections.values() for name in section.entries}
+            rest = {*(entry.key for entry in unknown), *of_kinds} - _CLUSTER_NAMES - table.keys()
+            table |= {name: Key(name, "str") for name in sorted(rest)}
+        return table
+
+    def _check_kind_sections(self, kinds: Mapping[str, KindCount], table: Mapping[str, Key]) -> None:
+        for kind, section in self._kind_sections.items():
+            self.problems += section.problems
+            if kind not in kinds:
+                message = f"there are no nodes of kind '{kind}' in [{self._cluster.name}]"
+                self.problems.append(section.problem(message + did_you_mean(kind, kinds)))
+            for entry in unknown_entries(section, {*table, *_CLUSTER_NAMES}):
+                self.problems.append(entry.problem(f"unknown key{did_you_mean(entry.key, table)}"))
+            for name in _CLUSTER_NAMES & section.entries.keys():
+                message = f"holds for the whole cluster: move it to [{self._cluster.name}]"
+                self.problems.append(section.entries[name].problem(message))
+
+
+def _login(values: Values, cluster: Values) -> Login:
+    return Login(
+        user_key_name=values.get("user_key_name", ""),
+        user_key_public=values.get("user_key_public", ""),
+        user_key_private=values.get("user_key_private", ""),
+        image_sudo=values.get("image_sudo", True),
+        image_user_sudo=values.get("image_user_sudo", ""),
+        proxy_command=cluster.get("ssh_proxy_command", ""),
+        probe_timeout=cluster.get("ssh_probe_timeout", 0),
+    )
+
+
+def _spec(kind: str, values: Values) -> NodeSpec:
+    own = {name: values[name] for name in _NODE_NAMES if name in values}
+    extra = {name: value for name, value in values.items() if name not in own}
+    return NodeSpec(**{"image_id": "", "flavor": "", **own}, kind=kind, extra=extra)
+
+
+def _is_target(name: str, kinds: Mapping[str, KindCount]) -> bool:
+    """Whether there is a kind of nodes, or a node, of that name."""
+    if name in kinds:
+        return True
+    try:
+        parts = NodeNamingPolicy.parse(name)
+    except ValueError:
+        return False
+    kind, index = parts["kind"], parts["index"]
+    policy = NodeNamingPolicy()
+    exists = kind in kinds and 1 <= index <= kinds[kind].number
+    return exists and name == policy.format(policy.pattern, kind=kind, index=index)

@@ -1,0 +1,119 @@
+"""Turns the text of a value into what its key's type says."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from elasticluster.config.keys import Key
+from elasticluster.config.problems import did_you_mean, shown
+from elasticluster.config.reader import Entry
+
+_TRUTH = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+_WHOLE_RE = re.compile(r"[+-]?[0-9]{1,18}")  # more digits are no number that anybody means
+
+
+def convert(key: Key, entry: Entry) -> Any:
+    """Return the value of `entry`.
+
+    Args:
+        key: what it should be.
+        entry: the text; not empty.
+
+    Raises:
+        ValueError: it is something else; the message says what was expected.
+    """
+    text = entry.text
+    if key.choices and text not in key.choices:
+        expected = ", ".join(key.choices)
+        raise ValueError(f"expected one of {expected}, not {shown(text)}{did_you_mean(text, key.choices)}")
+    if key.type == "path":
+        return readable_file(text, Path(entry.at.path).parent)
+    return _CONVERTERS[key.type](text)
+
+
+def whole_number(text: str) -> int:
+    """Return an int.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _WHOLE_RE.fullmatch(text):
+        raise ValueError(f"expected a whole number, not {shown(text)}")
+    return int(text)
+
+
+def split_list(text: str) -> list[str]:
+    """Return the items of a comma-separated list, without blanks around them and without empty ones."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def readable_file(text: str, base: Path) -> str:
+    """Return the absolute path of a file that can be read.
+
+    Args:
+        text: path; ``~`` is a home directory.
+        base: folder that a relative path starts from: the one of the configuration file.
+
+    Raises:
+        ValueError: there is no such file, or it is no file, or it cannot be read.
+    """
+    path = os.path.abspath(base / os.path.expanduser(text))  # noqa: PTH100, PTH111 - links stay as they are
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists() raises where it may not look
+        raise ValueError(f"there is no file '{path}'")
+    if not os.path.isfile(path):  # noqa: PTH113 - same
+        raise ValueError(f"'{path}' is not a file")
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"'{path}' cannot be read: permission denied")
+    return path
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUTH:
+        raise ValueError(f"expected yes or no, not {shown(text)}")
+    return _TRUTH[text.lower()]
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError as exc:
+        raise ValueError(f"expected a number, not {shown(text)}") from exc
+    if not math.isfinite(number):
+        raise ValueError(f"expected a number, not {shown(text)}")
+    return number
+
+
+def _url(text: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+    except ValueError as exc:
+        raise ValueError(f"expected a URL such as https://host/path, not {shown(text)}") from exc
+    if not (parts.scheme and parts.netloc):
+        raise ValueError(f"expected a URL such as https://host/path, not {shown(text)}")
+    return text
+
+
+_CONVERTERS: Mapping[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": whole_number,
+    "float": _number,
+    "bool": _truth,
+    "url": _url,
+    "list": split_list,
+}

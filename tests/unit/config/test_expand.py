@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+
+import elasticluster
+from elasticluster.config.expand import Sections
+from elasticluster.config.reader import Section, read_files
+
+PLAYBOOKS = str(Path(elasticluster.__file__).parent / "playbooks")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "config"
+
+
+def section(path: Path, text: str, name: str = "cloud/a") -> Section:
+    path.write_text(text)
+    found = Sections(read_files([path])).get(name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("%(user)s@%(host)s", "me@h-me"),
+        ("%h %p %r", "%h %p %r"),
+        ("%%h 100%% %", "%h 100% %"),
+        ("%%(user)s", "%(user)s"),
+        ("p%ss(w)%", "p%ss(w)%"),
+        ("$TOKEN ${TOKEN}x", "t0k t0kx"),
+        ("$UNSET ${UNSET} $$ $ pa$$word", "$UNSET ${UNSET} $$ $ pa$$word"),
+        ("$elasticluster_playbooks/x", f"{PLAYBOOKS}/x"),
+        ("%(elasticluster_playbooks)s/${ansible_pb_dir}", f"{PLAYBOOKS}/{PLAYBOOKS}"),
+    ],
+)
+def test_names_in_values(path: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: str) -> None:
+    monkeypatch.setenv("TOKEN", "t0k")
+    monkeypatch.delenv("UNSET", raising=False)
+    text = f"[DEFAULT]\nhost=h-%(user)s\n[cloud/a]\nuser=me\nx={written}\n"
+    assert section(path, text).text("x") == meant
+
+
+def test_variables_in_a_script_are_the_nodes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert section(path, "[cloud/a]\nimage_userdata=ls $HOME\n").text("image_userdata") == "ls $HOME"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x=%(usr)s", "%(usr)s names no key of this section or of [DEFAULT]; did you mean 'user'?"),
+        ("x=%(x)s", "names within %(…)s go round in a circle, or too deep"),
+    ],
+)
+def test_names_that_stand_for_nothing_are_problems(path: Path, text: str, message: str) -> None:
+    problems = section(path, f"[cloud/a]\nuser=me\n{text}\n").problems
+    assert [str(problem) for problem in problems] == [f"{path}:3: [cloud/a] x: {message}"]
+
+
+def test_default_keys_count_for_sections_but_not_for_kinds(path: Path) -> None:
+    text = "[DEFAULT]\nflavor=small\n[cluster/a]\n[cluster/b]\nflavor=big\n[cluster/b/compute]\n"
+    assert section(path, text, "cluster/a").text("flavor") == "small"
+    assert section(path, text, "cluster/b").text("flavor") == "big"
+    assert section(path, text, "cluster/b/compute").entries == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("cloud/a", "tenant_name", "project_name"),
+        ("setup/a", "ssh_pipelining", "ansible_ssh_pipelining"),
+        ("cluster/a", "setup_provider", "setup"),
+        ("cluster/a", "image", "image_id"),
+        ("cluster/a", "frontend_class", "ssh_to"),
+        ("cluster/a", "compute_min_nodes", "compute_nodes_min"),
+        ("cluster/a/compute", "image", "image_id"),
+    ],
+)
+def test_old_names_of_keys_become_the_present_ones(path: Path, name: str, old: str, new: str) -> None:
+    found = section(path, f"[{name}]\n{old}=x\n", name)
+    assert {key: entry.key for key, entry in found.entries.items()} == {new: old}
+
+
+def test_old_and_new_name_of_a_key_with_two_values_are_a_problem(path: Path) -> None:
+    text = "[cluster/a]\nsetup_provider=x\nsetup=y\nimage=z\nimage_id=z\n"
+    message = f"{path}:3: [cluster/a] setup: means the same as 'setup_provider' ({path}:2); remove one"
+    assert [str(problem) for problem in section(path, text, "cluster/a").problems] == [message]
