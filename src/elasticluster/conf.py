@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,16 +51,18 @@ def open_creator(config: str | None, storage_path: str | None, say: Callable[[st
 def _read(paths: Sequence[str]) -> Configuration:
     from elasticluster.config.templates import Configuration
 
-    return Configuration.read(*paths, providers=_ProviderTables())
+    from elasticluster.providers.ansible_provider import SETUP_KEYS
+
+    return Configuration.read(*paths, providers=_ProviderTables(), setups={"ansible": SETUP_KEYS})
 
 
 class _ProviderTables(Mapping[str, "tuple[Collection[Key], Collection[Key]]"]):
     """The key tables of all cloud providers; a provider's module is imported when its table is looked at."""
 
     def __getitem__(self, name: str) -> tuple[Collection[Key], Collection[Key]]:
-        from elasticluster.providers.registry import cloud_keys
+        from elasticluster.providers.registry import cloud_keys, cloud_names
 
-        if name not in list(self):
+        if name not in cloud_names():
             raise KeyError(name)
         return cloud_keys(name)
 
@@ -71,7 +72,9 @@ class _ProviderTables(Mapping[str, "tuple[Collection[Key], Collection[Key]]"]):
         return iter(cloud_names())
 
     def __len__(self) -> int:
-        return len(list(self))
+        from elasticluster.providers.registry import cloud_names
+
+        return len(cloud_names())
 
 
 class Creator:
@@ -188,12 +191,15 @@ class Creator:
         """Let a stored cluster know those values of its template that are safe to change meanwhile."""
         if cluster.template in self.configuration.template_names():
             template = self._usable(cluster.template)
-            cluster.describe(
-                cloud=template.cloud,
-                setup=template.setup,
-                login=replace(cluster.record.login, **_safe(template)),
+            cluster.describe(cloud=template.cloud, setup=template.setup, login=cluster.record.login)
+            cluster.update_config(
+                {
+                    "ssh_to": template.ssh_to,
+                    "start_timeout": template.start_timeout,
+                    "ssh_proxy_command": template.login.proxy_command,
+                    "ssh_probe_timeout": template.login.probe_timeout,
+                }
             )
-            cluster.update_config({"ssh_to": template.ssh_to, "start_timeout": template.start_timeout})
 
     def _usable(self, name: str) -> Template:
         template = self.configuration.template(name)
@@ -204,8 +210,3 @@ class Creator:
                 hint="Use a cloud section with `provider=docker`.",
             )
         return template
-
-
-def _safe(template: Template) -> dict[str, object]:
-    login = template.login
-    return {"proxy_command": login.proxy_command, "probe_timeout": login.probe_timeout}

@@ -77,7 +77,9 @@ def test_start_stores_what_it_will_ask_for_before_it_asks(world, cluster):
     class Watching(FakeCloud):
         def create_instances(self, request):
             record = world.store.load("slurm")
-            stored.extend((record.node(n).state, record.node(n).batch == request.token) for n in request.names)
+            stored.extend(
+                (record.node(n).state, record.node(n).batch == request.token) for n in request.names
+            )
             return super().create_instances(request)
 
     world.cloud = Watching(clock=world.cloud.clock)

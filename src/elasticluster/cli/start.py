@@ -98,7 +98,7 @@ def _refuse_other_counts(cluster: Cluster, counts: Mapping[str, int]) -> None:
     other = [f"{now.get(kind, 0)} {kind}" for kind, count in counts.items() if now.get(kind) != count]
     if other:
         raise UsageError(
-            f"Cluster '{cluster.name}' has {', '.join(other)} nodes ; `start` does not change that.",
+            f"Cluster '{cluster.name}' has {', '.join(other)} nodes; `start` does not change that.",
             hint=f"Leave out `--nodes`, or stop it first: elasticluster stop {cluster.name}",
         )
 

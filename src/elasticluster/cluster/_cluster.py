@@ -98,8 +98,8 @@ class Cluster(ClusterView):
     ) -> None:
         arguments = (user_key_name, user_key_public, user_key_private, cloud_provider, setup_provider)
         key_name, public, private, cloud, setup = _in_one_order(arguments)
-        if not isinstance(availability_zone, str):
-            availability_zone, repository = "", availability_zone
+        if not isinstance(availability_zone, str):  # the older order has the repository here
+            repository, availability_zone = availability_zone, ""
         public, private = _existing_keys(public, private)
         record = ClusterRecord(
             uuid=new_uuid(),

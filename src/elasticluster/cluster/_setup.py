@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from elasticluster.engine.events import Listener
 from elasticluster.engine.ports import SetupJob, SetupProvider
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def setup_port(cluster: Cluster) -> SetupProvider:
     """Return the cluster's setup provider as the engine wants it."""
-    provider = cluster.setup_provider
-    if hasattr(provider, "setup") and hasattr(provider, "make_secrets"):
-        return provider
+    provider: Any = cluster.setup_provider
+    if all(hasattr(provider, verb) for verb in ("check", "make_secrets", "setup")):
+        return cast("SetupProvider", provider)
     return _DocumentedVerbsOnly(cluster)
 
 

@@ -104,9 +104,10 @@ class CloudProvider(Protocol):
         """Return the last lines an instance wrote to its console; empty if there are none."""
 
     def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
-        """Return what roles are told about the size of a flavor: ``cpus`` (int) and ``memory_mb`` (int).
+        """Return what roles are told about a flavor.
 
-        Empty where the node itself knows best, as a virtual machine does.
+        ``cpus`` (int) and ``memory_mb`` (int) are its size, left out where the node itself knows best, as a
+        virtual machine does; ``shared_home`` is ``"volume"`` where the cloud itself shares ``/home``.
         """
 
 

@@ -1,0 +1,259 @@
+"""The command line as a user meets it: arguments in, text and exit status out; no cloud is needed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elasticluster.cluster import Cluster
+from elasticluster.model import ComponentRef, Login
+from elasticluster.repository import JsonRepository
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(home):
+    home.mkdir()
+
+    def run(*args, stdin=""):
+        command = [sys.executable, "-m", "elasticluster", *args]
+        environment = os.environ | {"HOME": str(home), "DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+        return subprocess.run(
+            command, env=environment, input=stdin, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def stored(home):
+    """Store a cluster that has never been started."""
+
+    def store(name="slurm", template="slurm"):
+        repository = JsonRepository(str(home / ".elasticluster/storage"))
+        cluster = Cluster(name, repository=repository, template=template)
+        local = ComponentRef(type="docker", section="local")
+        cluster.describe(cloud=local, setup=ComponentRef(type="ansible", args={"groups": {}}), login=Login())
+        cluster.add_node("frontend", "debian-13", "debian", "1cpu-1ram", "default")
+        cluster.add_nodes("compute", 2, "debian-13", "debian", "1cpu-1ram", "default")
+        repository.save_or_update(cluster)
+        return cluster
+
+    return store
+
+
+def test_first_command_writes_the_configuration_and_says_so(run, home):
+    result = run("list-templates")
+    assert result.returncode == 0
+    assert result.stderr == f"Deploying default configuration file to {home}/.elasticluster/config\n"
+    assert result.stdout.startswith("1 cluster templates found.\n\nname:     slurm\ncloud:     local\n")
+    assert run("list-templates").stderr == ""
+
+
+def test_list_of_nothing(run):
+    result = run("list")
+    assert (result.returncode, result.stdout) == (0, "No clusters found.\n")
+
+
+def test_no_command_is_a_usage_error(run):
+    result = run()
+    assert result.returncode == 2
+    assert "usage: elasticluster" in result.stderr
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_global_options_are_understood_before_and_after_the_command(run, tmp_path, where):
+    options = ["-s", str(tmp_path / "other"), "-v"]
+    result = run(*options, "list") if where == "before" else run("list", *options)
+    assert (result.returncode, result.stdout) == (0, "No clusters found.\n")
+
+
+def test_relative_storage_path_is_understood(run, stored, home):
+    stored()
+    result = run("-s", os.path.relpath(home / ".elasticluster/storage"), "list")
+    assert "  name:           slurm\n" in result.stdout
+
+
+def test_missing_configuration_file_is_named(run, tmp_path):
+    result = run("-c", str(tmp_path / "none"), "list-templates")
+    assert result.returncode == os.EX_CONFIG
+    assert str(tmp_path / "none") in result.stderr
+
+
+def test_unknown_template_is_an_error_with_a_guess(run):
+    result = run("start", "slrum")
+    assert result.returncode == os.EX_NOINPUT
+    assert "There is no template 'slrum'" in result.stderr
+    assert "'slurm'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["stop", "--yes", "x"], ["list-nodes", "x"], ["setup", "x"], ["ssh", "x"], ["sftp", "x"]],
+)
+def test_unknown_cluster_is_an_error_everywhere(run, stored, command):
+    stored("slurm")
+    result = run(*command)
+    assert result.returncode == os.EX_NOINPUT
+    assert result.stderr.endswith("Error: There is no cluster 'x'.\nClusters: slurm.\n")
+
+
+def test_cluster_of_another_template_is_not_touched(run, stored):
+    stored("mine", template="other")
+    result = run("start", "slurm", "--name", "mine")
+    assert result.returncode == os.EX_CANTCREAT
+    assert "There is a cluster 'mine' already, of template 'other'." in result.stderr
+
+
+@pytest.mark.parametrize(
+    "nodes", ["2compute", "x:compute", "-1:compute", "2:cmopute", "1:compute,2:compute", ""]
+)
+def test_wrong_node_counts_are_usage_errors(run, home, nodes):
+    result = run("start", "slurm", f"--nodes={nodes}")
+    if nodes:
+        assert result.returncode == 2, result.stderr
+        assert not (home / ".elasticluster/storage/slurm.json").exists()
+
+
+def test_other_node_counts_of_an_existing_cluster_are_refused(run, stored):
+    stored()
+    result = run("start", "slurm", "--nodes", "5:compute")
+    assert result.returncode == 2
+    assert "Cluster 'slurm' has 2 compute nodes; `start` does not change that." in result.stderr
+
+
+def test_stop_without_a_terminal_refuses_instead_of_waiting(run, stored):
+    stored()
+    result = run("stop", "slurm")
+    assert result.returncode == os.EX_TEMPFAIL
+    assert "Add `--yes` if you are sure." in result.stderr
+    assert "slurm" in run("list").stdout
+
+
+def test_engine_that_is_not_there_is_an_error_and_loses_nothing(run, stored):
+    stored()
+    result = run("stop", "--yes", "slurm")
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    assert "  name:           slurm\n" in run("list").stdout
+
+
+def test_listing_asks_no_engine(run, stored):
+    stored()
+    assert run("list").returncode == 0
+    result = run("list-nodes", "slurm")
+    assert result.returncode == 0
+    assert "  - compute002\n    public IP:   None\n" in result.stdout
+
+
+def test_json_listings(run, stored):
+    stored()
+    assert json.loads(run("list", "--json").stdout)[0]["nodes"] == {"frontend": 1, "compute": 2}
+    nodes = json.loads(run("list-nodes", "--json", "slurm").stdout)["nodes"]
+    assert [node["name"] for node in nodes] == ["frontend001", "compute001", "compute002"]
+    assert json.loads(run("list-templates", "--json").stdout)[0]["name"] == "slurm"
+
+
+def test_list_templates_takes_any_of_several_patterns(run):
+    assert run("list-templates", "x*", "*lur*").stdout.startswith(
+        "1 cluster templates found matching pattern(s) 'x*, *lur*'."
+    )
+    assert run("list-templates", "x*").stdout.startswith("0 cluster templates found")
+
+
+def test_list_templates_shows_the_others_beside_a_broken_one(run, home):
+    run("list")
+    config = home / ".elasticluster/config"
+    config.write_text(config.read_text() + "\n[cluster/broken]\ncloud=local\ncompute_nodes=many\n")
+    result = run("list-templates")
+    assert "name:     slurm" in result.stdout
+    assert f"{config}:" in result.stderr
+
+
+def test_corrupt_state_stops_its_commands_but_not_the_list(run, stored, home):
+    stored("good")
+    stored("bad")
+    (home / ".elasticluster/storage/bad.json").write_text('{"version": 1, "clu')
+    listing = run("list")
+    assert listing.returncode == 0
+    assert "  name:           good\n" in listing.stdout
+    assert "bad.json" in listing.stderr
+    for command in (
+        ["list-nodes", "bad"],
+        ["stop", "--yes", "bad"],
+        ["ssh", "bad"],
+        ["start", "slurm", "-n", "bad"],
+    ):
+        result = run(*command)
+        assert result.returncode == os.EX_DATAERR, command
+        assert "bad.json" in result.stderr
+
+
+def test_state_of_a_newer_version_is_said_to_be_so(run, stored, home):
+    stored()
+    path = home / ".elasticluster/storage/slurm.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 999}))
+    result = run("list-nodes", "slurm")
+    assert result.returncode == os.EX_DATAERR
+    assert "newer version" in result.stderr
+
+
+def test_two_commands_at_once_are_kept_apart(run, stored, home):
+    cluster = stored()
+    with cluster.repository.store.lock("slurm"):
+        result = run("stop", "--yes", "slurm")
+    assert result.returncode == os.EX_TEMPFAIL
+    assert "slurm" in result.stderr
+
+
+def test_output_into_a_closed_pipe_is_no_traceback(home, stored):
+    stored()
+    command = f"{sys.executable} -m elasticluster list-nodes slurm | true"
+    environment = os.environ | {"HOME": str(home)}
+    result = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in result.stderr
+
+
+def test_error_shows_no_traceback_unless_asked_for(run):
+    assert "Traceback" not in run("stop", "--yes", "x").stderr
+    assert "Traceback" in run("-vvv", "stop", "--yes", "x").stderr
+
+
+def test_version(run):
+    result = run("--version")
+    assert result.returncode == 0
+    assert result.stdout.startswith("elasticluster version ")
+
+
+def test_help_of_every_command_has_an_example(run):
+    for command in ("start", "stop", "list", "list-nodes", "list-templates", "setup", "ssh", "sftp"):
+        result = run(command, "--help")
+        assert result.returncode == 0
+        assert f"example: elasticluster {command}" in result.stdout or "| elasticluster sftp" in result.stdout
+
+
+def test_start_up_is_quick_enough_to_be_used_in_loops(run):
+    run("list")
+    modules = subprocess.run(
+        [sys.executable, "-c", "import sys; from elasticluster.cli import app; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    heavy = {"docker", "paramiko", "yaml", "voluptuous", "rich", "ansible", "requests", "asyncio"}
+    assert heavy.isdisjoint(modules)
+
+
+@pytest.fixture(autouse=True)
+def source_tree(monkeypatch):
+    """Let child processes find the package where it is not installed."""
+    source = Path(__file__).parents[2] / "src"
+    path = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH")]))
+    monkeypatch.setenv("PYTHONPATH", path)
