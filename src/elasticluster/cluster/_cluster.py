@@ -188,7 +188,8 @@ class Cluster(ClusterView):
             image_userdata=image_userdata,
             extra=extra,
         )
-        return self._add(spec, name or self._naming(kind).new(kind))
+        self._add(spec, name or self._naming(kind).new(kind))
+        return self.nodes[kind][-1]
 
     def add_nodes(
         self,
@@ -202,24 +203,28 @@ class Cluster(ClusterView):
         **extra: Any,
     ) -> None:
         """Add `num` nodes of a kind; see :meth:`add_node`."""
-        check_kind(kind)
-        naming = self._naming(kind)
-        for _ in range(num):
-            name = naming.new(kind)
-            self.add_node(kind, image_id, image_user, flavor, security_group, image_userdata, name, **extra)
+        spec = NodeSpec(
+            kind=check_kind(kind),
+            image_id=image_id,
+            image_user=image_user,
+            flavor=flavor,
+            security_group=security_group,
+            image_userdata=image_userdata,
+            extra=extra,
+        )
+        self.add_specified(spec, num)
 
-    def _add(self, spec: NodeSpec, name: str) -> Node:
-        if any(node.name.lower() == name.lower() for node in self.get_all_nodes()):
-            raise ValueError(f"cluster '{self.name}' has a node called '{name}' already")
-        node = Node.of(self, NodeRecord(name=name.lower(), spec=spec))
-        self.nodes.setdefault(spec.kind, []).append(node)
-        return node
+    def _add(self, spec: NodeSpec, *names: str) -> None:
+        taken = {node.name for node in self.get_all_nodes()}
+        for name in map(str.lower, names):  # host names do not tell upper from lower case
+            if name in taken:
+                raise ValueError(f"cluster '{self.name}' has a node called '{name}' already")
+            self.nodes.setdefault(spec.kind, []).append(Node.of(self, NodeRecord(name=name, spec=spec)))
 
     def add_specified(self, spec: NodeSpec, count: int, min_count: int | None = None) -> None:
         """Add `count` nodes made of `spec`, of which `min_count` are enough to go on with."""
         naming = self._naming(spec.kind)
-        for _ in range(count):
-            self._add(spec, naming.new(spec.kind))
+        self._add(spec, *(naming.new(spec.kind) for _ in range(count)))
         if min_count is not None:
             self._base = replace(self._base, min_nodes={**self._base.min_nodes, spec.kind: min_count})
 

@@ -68,9 +68,14 @@ class Watch:
         machines = self._list()
         if machines is None:
             return False
-        for name in sorted(self._names):
-            node = self._run.node(name)
-            self._take(node, machines.get(node.instance_id or ""))
+        nodes = [node for node in self._run.cluster.nodes if node.name in self._names]
+        judged = {node.name: self._judge(node, machines.get(node.instance_id or "")) for node in nodes}
+        lost = {name: verdict for name, verdict in judged.items() if isinstance(verdict, Failure)}
+        self._run.update(verdict for verdict in judged.values() if isinstance(verdict, NodeRecord))
+        for name in lost:
+            self.drop(name)
+        self._run.give_up(self._phase, lost)
+        self._count(machines)
         return not self.waiting
 
     def drop(self, name: str) -> None:
@@ -94,22 +99,15 @@ class Watch:
         self._silent_since = None
         return {machine.id: machine for machine in machines}
 
-    def _take(self, node: NodeRecord, machine: Instance | None) -> None:
-        verdict = self._judge(node, machine)
-        if isinstance(verdict, Failure):
-            self.drop(node.name)
-            self._run.give_up(self._phase, {node.name: verdict})
-            return
-        self._run.update([verdict])
-        if (
-            machine
-            and machine.state is InstanceState.RUNNING
-            and verdict.address
-            and node.name in self.waiting
-        ):
-            self.waiting.discard(node.name)
-            if self._phase is Phase.BOOT:
-                self._run.done(Phase.BOOT, node.name)
+    def _count(self, machines: dict[str, Instance]) -> None:
+        """Wait no more for nodes whose machine runs and has an address."""
+        for node in self._run.cluster.nodes:
+            machine = machines.get(node.instance_id or "")
+            running = machine is not None and machine.state is InstanceState.RUNNING
+            if running and node.address and node.name in self.waiting:
+                self.waiting.discard(node.name)
+                if self._phase is Phase.BOOT:
+                    self._run.done(Phase.BOOT, node.name)
 
     def _judge(self, node: NodeRecord, machine: Instance | None) -> NodeRecord | Failure:
         """Return the node as it is now, or why it is lost.
@@ -201,11 +199,9 @@ class _Attempt:
         targets = [target_of(self._run, self._run.node(name), self._key) for name in self._last]
         if self._run.tools.provider.delivers_host_keys:
             targets = [target for target in targets if target.host_keys]
-        for name, result in self._run.tools.prober.probe(targets).items():
-            if result.failure is None:
-                self._let_in(name, result.host_keys)
-            else:
-                self._last[name] = result.failure
+        results = self._run.tools.prober.probe(targets)
+        self._last |= {name: result.failure for name, result in results.items() if result.failure}
+        self._let_in({name: result.host_keys for name, result in results.items() if not result.failure})
         self._give_up_on_strangers()
         if not self._last and self._first_contacts:
             self._run.note(f"Host keys of {self._first_contacts} nodes were accepted on first contact.")
@@ -232,14 +228,15 @@ class _Attempt:
             if instance_id not in keys:
                 self._last[node.name] = Failure(layer=Layer.HOST_KEY, message="has not made its host key yet")
 
-    def _let_in(self, name: str, host_keys: tuple[str, ...]) -> None:
-        node = self._run.node(name)
-        self._first_contacts += not node.host_keys
-        state = node.state if node.usable else NodeState.REACHABLE
-        self._run.update([replace(node, state=state, host_keys=node.host_keys or host_keys, failure=None)])
-        self._run.done(Phase.CONNECT, name)
-        self._watch.drop(name)
-        del self._last[name]
+    def _let_in(self, host_keys: dict[str, tuple[str, ...]]) -> None:
+        """Mark the nodes as reachable that have let us in, with the keys that they showed."""
+        nodes = [self._run.node(name) for name in host_keys]
+        self._first_contacts += sum(not node.host_keys for node in nodes)
+        self._run.update(_reachable(node, host_keys[node.name]) for node in nodes)
+        for name in host_keys:
+            self._run.done(Phase.CONNECT, name)
+            self._watch.drop(name)
+            del self._last[name]
 
     def _give_up_on_strangers(self) -> None:
         """A wrong host key does not come right by waiting."""
@@ -247,3 +244,8 @@ class _Attempt:
             if self._run.node(name).host_keys:
                 self._run.give_up(Phase.CONNECT, {name: self._last.pop(name)})
                 self._watch.drop(name)
+
+
+def _reachable(node: NodeRecord, shown: tuple[str, ...]) -> NodeRecord:
+    state = node.state if node.usable else NodeState.REACHABLE
+    return replace(node, state=state, host_keys=node.host_keys or shown, failure=None)

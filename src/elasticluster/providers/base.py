@@ -1,0 +1,352 @@
+"""The documented contracts of providers: a third party writes a few verbs and gets the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import ipaddress
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self, TypeVar
+
+from elasticluster.engine.events import Listener
+from elasticluster.engine.pool import default_workers, run_all
+from elasticluster.engine.ports import Created
+from elasticluster.exceptions import (
+    CloudProviderError,
+    InstanceError,
+    InstanceNotFoundError,
+    UnsupportedError,
+)
+from elasticluster.model import (
+    ClusterRecord,
+    Instance,
+    InstanceRequest,
+    InstanceState,
+    Json,
+    Tags,
+)
+
+R = TypeVar("R")
+
+SSH_PORT = 22
+_PRIVATE_NETWORKS = [
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+]
+"""Addresses that mean nothing outside of a cloud (RFC 1918, RFC 6598, RFC 4193)."""
+
+
+class Remembered:
+    """Remembers what it was made with, so that it can be made again in another process.
+
+    Attributes:
+        init_arguments: arguments of the constructor by name, as given.
+    """
+
+    init_arguments: Mapping[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Note the arguments here: a third party's ``__init__`` may not call ours."""
+        made = super().__new__(cls)
+        signature = inspect.signature(cls.__init__)
+        bound = signature.bind(made, *args, **kwargs).arguments
+        given = dict(list(bound.items())[1:])
+        for parameter in signature.parameters.values():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                given |= given.pop(parameter.name, {})
+        made.init_arguments = given
+        return made
+
+
+class AbstractCloudProvider(Remembered, ABC):
+    """A cloud. A third party writes the four abstract methods; threads may call them at the same time.
+
+    Everything else that the engine wants is done here in terms of those four, with a weaker promise
+    than the providers that come with ElastiCluster give:
+
+    - Instances carry no tags. :meth:`list_instances` answers from the ids that this object has started
+      or was told by :meth:`adopt`; an instance whose start was cut short by a crash is not found again.
+    - Every look at the instances costs a call for each of them.
+    - SSH host keys have to be believed on first contact.
+
+    A provider that can do better overrides the methods of :class:`elasticluster.engine.ports.CloudProvider`.
+
+    Args:
+        **config: the keys of the ``[cloud/NAME]`` section; kept as :attr:`config`.
+    """
+
+    polling_interval: float = 10
+    """Seconds between two looks at instances that are on their way."""
+
+    delivers_host_keys: bool = False
+
+    def __init__(self, **config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def start_instance(
+        self,
+        key_name: str,
+        public_key_path: str,
+        private_key_path: str,
+        security_group: str,
+        flavor: str,
+        image_id: str,
+        image_userdata: str,
+        username: str | None = None,
+        node_name: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Start a new instance; return as soon as it is accepted, not when it runs.
+
+        Args:
+            key_name: name of the SSH key pair.
+            public_key_path: path of its public key.
+            private_key_path: path of its private key.
+            security_group: firewall rules to apply.
+            flavor: size of the machine.
+            image_id: operating system to boot.
+            image_userdata: command to run after the start.
+            username: user to let in with the key.
+            node_name: name of the node in its cluster.
+            **kwargs: ``cluster_name``, and further keys of the node's section. A method without
+                ``**kwargs`` gets those that it names.
+
+        Returns:
+            the instance's id: a string, or a dict with the key ``instance_id``.
+        """
+
+    @abstractmethod
+    def stop_instance(self, instance_id: str) -> None:
+        """Destroy an instance for good."""
+
+    @abstractmethod
+    def get_ips(self, instance_id: str) -> list[str]:
+        """Return an instance's addresses, the preferred one first; each may carry a port (``IP:2222``)."""
+
+    @abstractmethod
+    def is_instance_running(self, instance_id: str) -> bool:
+        """Return whether an instance is up and running."""
+
+    def adopt(self, cluster: ClusterRecord) -> None:
+        """Learn which instances a cluster has, from its record."""
+        for node in cluster.nodes:
+            if node.instance_id:
+                tags = Tags(
+                    uuid=cluster.uuid,
+                    name=cluster.name,
+                    template=cluster.template,
+                    owner=cluster.owner,
+                    created=str(cluster.created),
+                    kind=node.kind,
+                    batch=node.batch or "",
+                    node=node.name,
+                )
+                self._known.setdefault(node.instance_id, tags)
+
+    def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
+        """Check nothing: a cloud known by four verbs cannot be asked."""
+
+    def prepare(self, cluster: ClusterRecord) -> None:
+        """Make nothing."""
+
+    def create_instances(self, request: InstanceRequest) -> Created:
+        """Start one instance for each name, several at a time."""
+        workers = request.max_parallel or default_workers()
+        return created(attempt_all(lambda name: self._start(request, name), request.names, workers))
+
+    def list_instances(self, cluster: str | None = None) -> list[Instance]:
+        """Return the instances that this object has started or was told of."""
+        ids = [one for one, tags in list(self._known.items()) if cluster in {None, tags.uuid}]
+        found = attempt_all(self._look, ids, default_workers())
+        for error in errors_of(found).values():
+            raise error
+        return [one for one in found.values() if isinstance(one, Instance)]
+
+    def stop_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Stop every instance; one that the provider says does not exist counts as stopped."""
+        return errors_of(attempt_all(self._stop, ids, default_workers()))
+
+    def resume_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Resume nothing: each instance has an error."""
+        error = UnsupportedError(f"{type(self).__name__} cannot start a stopped instance again.")
+        return dict.fromkeys(ids, error)
+
+    def release(self, cluster: str) -> None:
+        """Remove nothing, as :meth:`prepare` makes nothing."""
+
+    def host_keys(self, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return no keys."""
+        return {}
+
+    def console_output(self, instance_id: str) -> str:
+        """Return no output."""
+        return ""
+
+    def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
+        """Return nothing: the node itself knows best."""
+        return {}
+
+    @property
+    def _known(self) -> dict[str, Tags]:
+        """Tags by instance id; made on use, as a third party's ``__init__`` may not call ours."""
+        known: dict[str, Tags] = self.__dict__.setdefault("_known_instances", {})
+        return known
+
+    def _start(self, request: InstanceRequest, name: str) -> Instance:
+        spec = request.spec
+        arguments = {
+            **spec.extra,
+            "key_name": request.key.name,
+            "public_key_path": request.key.public_path,
+            "private_key_path": request.key.private_path,
+            "security_group": spec.security_group,
+            "flavor": spec.flavor,
+            "image_id": spec.image_id,
+            "image_userdata": spec.image_userdata,
+            "cluster_name": request.tags.name,
+            "username": spec.image_user,
+            "node_name": name,
+        }
+        with _foreign_code("start_instance"):
+            answer = self.start_instance(**_accepted(self.start_instance, arguments))
+        instance_id = answer.get("instance_id") if isinstance(answer, Mapping) else answer
+        if not isinstance(instance_id, str) or not instance_id:
+            raise InstanceError(
+                f"{type(self).__name__}.start_instance returned {answer!r} for node '{name}', "
+                "not the id of an instance."
+            )
+        tags = replace(request.tags, node=name)
+        self._known[instance_id] = tags
+        return Instance(id=instance_id, state=InstanceState.PENDING, tags=tags)
+
+    def _look(self, instance_id: str) -> Instance | None:
+        """Return an instance as it is now, or None if it does not exist."""
+        tags = self._known[instance_id]
+        try:
+            with _foreign_code("is_instance_running"):
+                running = self.is_instance_running(instance_id)
+            with _foreign_code("get_ips"):
+                addresses = self.get_ips(instance_id) if running else []
+        except InstanceNotFoundError:
+            return None
+        if not running:
+            return Instance(id=instance_id, state=InstanceState.PENDING, tags=tags)
+        public, private, port = _sorted_out(addresses)
+        return Instance(
+            id=instance_id,
+            state=InstanceState.RUNNING,
+            tags=tags,
+            public_ip=public,
+            private_ip=private,
+            ssh_port=port,
+        )
+
+    def _stop(self, instance_id: str) -> None:
+        with contextlib.suppress(InstanceNotFoundError), _foreign_code("stop_instance"):
+            self.stop_instance(instance_id)
+        self._known.pop(instance_id, None)
+
+
+class AbstractSetupProvider(Remembered, ABC):
+    """Configures clusters. A third party writes the two abstract methods.
+
+    Such a provider says yes or no for a whole cluster: which node failed, and whether a node really
+    works, is not known of it.
+    """
+
+    HUMAN_READABLE_NAME: str = ""
+    """What people call it."""
+
+    @abstractmethod
+    def setup_cluster(self, cluster: Any, extra_args: Sequence[str] = ()) -> bool:
+        """Configure all nodes of a cluster; safe to be called again and again.
+
+        Args:
+            cluster: an :class:`elasticluster.cluster.Cluster`.
+            extra_args: further arguments for the configuration tool. A method without this parameter
+                is called without it.
+
+        Returns:
+            whether the cluster is configured, even if nothing had to be done.
+        """
+
+    @abstractmethod
+    def cleanup(self, cluster: Any = None) -> None:
+        """Remove what was made for setting up a cluster; called whenever a cluster is stopped.
+
+        Args:
+            cluster: an :class:`elasticluster.cluster.Cluster`. A method without this parameter is
+                called without it.
+        """
+
+
+def attempt_all(
+    work: Callable[[str], R], items: Sequence[str], workers: int
+) -> dict[str, R | CloudProviderError]:
+    """Do something to every item, and return what came of each: a result, or the error that it raised."""
+
+    def attempt(item: str) -> R | CloudProviderError:
+        try:
+            return work(item)
+        except CloudProviderError as exc:
+            return exc
+
+    return dict(zip(items, run_all(attempt, items, workers), strict=True))
+
+
+def errors_of(outcomes: Mapping[str, object]) -> dict[str, CloudProviderError]:
+    """Return those of the outcomes of :func:`attempt_all` that are errors."""
+    return {item: one for item, one in outcomes.items() if isinstance(one, CloudProviderError)}
+
+
+def created(outcomes: Mapping[str, Instance | CloudProviderError]) -> Created:
+    """Return the outcomes, by node name, of an attempt to make instances."""
+    instances = tuple(one for one in outcomes.values() if isinstance(one, Instance))
+    return Created(instances=instances, failures=errors_of(outcomes))
+
+
+@contextlib.contextmanager
+def _foreign_code(what: str) -> Iterator[None]:
+    """Turn whatever a third party's code raises into an error of ours."""
+    try:
+        yield
+    except CloudProviderError:
+        raise
+    except Exception as exc:
+        raise InstanceError(f"{what} failed: {type(exc).__name__}: {exc}") from exc
+
+
+def _accepted(function: Callable[..., object], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those arguments that a function takes."""
+    parameters = inspect.signature(function).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return dict(arguments)
+    return {name: value for name, value in arguments.items() if name in parameters}
+
+
+def _sorted_out(addresses: Sequence[str]) -> tuple[str | None, str | None, int]:
+    """Return (public address, private address, SSH port of the preferred one)."""
+    split = [_split_port(address) for address in addresses if address]
+    public = [pair for pair in split if not _is_private(pair[0])]
+    private = [pair for pair in split if _is_private(pair[0])]
+    port = next((port for _, port in public + private), SSH_PORT)
+    return public[0][0] if public else None, private[0][0] if private else None, port
+
+
+def _split_port(address: str) -> tuple[str, int]:
+    """Split ``host``, ``host:port`` or ``[v6]:port``; a bare IPv6 address has many colons and no port."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or (":" in host and not host.startswith("[")):
+        return address.strip("[]"), SSH_PORT
+    return host.strip("[]"), int(port)
+
+
+def _is_private(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False  # a name
+    return any(address in network for network in _PRIVATE_NETWORKS)

@@ -1,0 +1,95 @@
+"""Our tags as labels, and containers as instances."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from elasticluster.model import Instance, InstanceState, Tags
+
+PREFIX = "elasticluster."
+"""Beginning of every label that we write."""
+
+SSH_PORT = 22
+_HOST = "127.0.0.1"
+_START_GRACE = 60  # seconds between "made" and "started" within one create call, at most
+_ENDED_BY_US = frozenset({0, 130, 137, 143})  # what a stopped systemd, or a killed one, exits with
+_INIT_FAILED = 255
+
+_STATES = {
+    "running": InstanceState.RUNNING,
+    "restarting": InstanceState.PENDING,
+    "paused": InstanceState.STOPPED,
+    "removing": InstanceState.TERMINATED,
+    "dead": InstanceState.TERMINATED,
+}
+
+
+def to_labels(tags: Tags) -> dict[str, str]:
+    """Return tags as labels; empty ones are left out."""
+    return {PREFIX + name: value for name, value in asdict(tags).items() if value}
+
+
+def to_tags(labels: Mapping[str, str]) -> Tags:
+    """Return the tags among labels; those that are missing are empty."""
+    return Tags(**{field.name: labels.get(PREFIX + field.name, "") for field in fields(Tags)})
+
+
+def cluster_filter(cluster: str | None) -> dict[str, Any]:
+    """Return a filter for what carries our labels: of the cluster of that UUID, or of any."""
+    return {"label": [f"{PREFIX}uuid={cluster}" if cluster else f"{PREFIX}uuid"]}
+
+
+def to_instance(summary: Mapping[str, Any]) -> Instance:
+    """Return a container as an instance.
+
+    Args:
+        summary: an element of the engine's answer to ``GET /containers/json``.
+    """
+    state, reason = _state(summary)
+    networks = (summary.get("NetworkSettings") or {}).get("Networks") or {}
+    port = _published_port(summary)
+    return Instance(
+        id=summary["Id"],
+        state=state,
+        tags=to_tags(summary["Labels"]),
+        public_ip=_HOST if port else None,
+        private_ip=next((net["IPAddress"] for net in networks.values() if net.get("IPAddress")), None),
+        ssh_port=port or SSH_PORT,
+        reason=reason,
+    )
+
+
+def _published_port(summary: Mapping[str, Any]) -> int | None:
+    ports = summary.get("Ports") or []
+    return next(
+        (port["PublicPort"] for port in ports if port["PrivatePort"] == SSH_PORT and "PublicPort" in port),
+        None,
+    )
+
+
+def _state(summary: Mapping[str, Any]) -> tuple[InstanceState, str]:
+    if summary["State"] == "created":
+        return _never_started(summary["Created"])
+    if summary["State"] != "exited":
+        return _STATES.get(summary["State"], InstanceState.ERROR), ""
+    match = re.match(r"Exited \((\d+)\)", summary["Status"])
+    status = int(match[1]) if match else 0
+    if status in _ENDED_BY_US:
+        return InstanceState.STOPPED, ""
+    reason = f"the container's init ended with status {status}"
+    if status == _INIT_FAILED:
+        reason += (
+            "; if at boot, this machine has most likely run out of inotify instances "
+            "(fs.inotify.max_user_instances)"
+        )
+    return InstanceState.ERROR, reason
+
+
+def _never_started(created: int) -> tuple[InstanceState, str]:
+    if time.time() - created < _START_GRACE:
+        return InstanceState.PENDING, ""
+    return InstanceState.ERROR, "the container was made but never started"

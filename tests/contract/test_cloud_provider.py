@@ -1,0 +1,174 @@
+"""What the engine relies on, proved of every cloud provider.
+
+``docker`` makes real containers; ``four verbs`` is a third party's provider, written to the documented
+contract and no more, whose machines are real processes of this computer.
+"""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elasticluster.engine.events import ignore
+from elasticluster.engine.ports import CloudProvider
+from elasticluster.exceptions import InstanceNotFoundError
+from elasticluster.model import (
+    ClusterRecord,
+    ComponentRef,
+    Instance,
+    InstanceRequest,
+    InstanceState,
+    KeyPair,
+    NodeSpec,
+    Tags,
+)
+from elasticluster.naming import new_uuid
+from elasticluster.providers import AbstractCloudProvider
+from elasticluster.providers.docker import DockerProvider
+
+NAMES = ("worker001", "worker002")
+
+
+class ProcessProvider(AbstractCloudProvider):
+    """A machine is a process that sleeps; its id is the process id."""
+
+    polling_interval = 0.1
+
+    def __init__(self) -> None:
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start_instance(self, *args: Any, **kwargs: Any) -> str:
+        process = subprocess.Popen(["sleep", "600"])
+        self._processes[str(process.pid)] = process
+        return str(process.pid)
+
+    def stop_instance(self, instance_id: str) -> None:
+        if instance_id not in self._processes:
+            raise InstanceNotFoundError(f"There is no process {instance_id}.")
+        self._processes[instance_id].kill()
+        self._processes.pop(instance_id).wait()
+
+    def get_ips(self, instance_id: str) -> list[str]:
+        return ["127.0.0.1"]
+
+    def is_instance_running(self, instance_id: str) -> bool:
+        return self._processes[instance_id].poll() is None
+
+
+PROVIDERS = [
+    pytest.param(DockerProvider, id="docker", marks=pytest.mark.e2e),
+    pytest.param(ProcessProvider, id="four verbs"),
+]
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> KeyPair:
+    path = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return KeyPair(name="contract", public_path=f"{path}.pub", private_path=str(path))
+
+
+@pytest.fixture
+def request_(key: KeyPair) -> InstanceRequest:
+    spec = NodeSpec(kind="worker", image_id="debian-13", image_user="debian", flavor="1cpu-0.5ram")
+    uuid, batch = new_uuid(), new_uuid()
+    tags = Tags(
+        uuid=uuid, name="contract", template="t", owner="test", created="0", kind="worker", batch=batch
+    )
+    return InstanceRequest(token=batch, spec=spec, names=NAMES, tags=tags, key=key)
+
+
+@pytest.fixture
+def cluster(request_: InstanceRequest) -> ClusterRecord:
+    none = ComponentRef(type="none")
+    return ClusterRecord(uuid=request_.tags.uuid, name="contract", template="t", cloud=none, setup=none)
+
+
+@pytest.fixture(params=PROVIDERS)
+def provider(request: pytest.FixtureRequest, cluster: ClusterRecord) -> Iterator[CloudProvider]:
+    made: CloudProvider = request.param()
+    yield made
+    made.stop_instances([one.id for one in made.list_instances(cluster.uuid)])
+    made.release(cluster.uuid)
+
+
+@pytest.fixture
+def instances(provider: CloudProvider, cluster: ClusterRecord, request_: InstanceRequest) -> list[Instance]:
+    """The instances of one request, running."""
+    provider.preflight(cluster, [request_], ignore)
+    provider.prepare(cluster)
+    created = provider.create_instances(request_)
+    assert not created.failures
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = provider.list_instances(cluster.uuid)
+        if [one.state for one in found] == [InstanceState.RUNNING] * len(NAMES):
+            break
+        time.sleep(provider.polling_interval)
+    return sorted(found, key=lambda one: one.tags.node)
+
+
+@pytest.mark.parametrize("provider_class", [DockerProvider, ProcessProvider])
+def test_every_method_of_the_port_can_be_called_as_the_port_says(provider_class: type[Any]) -> None:
+    assert provider_class.polling_interval > 0
+    assert provider_class.delivers_host_keys in {True, False}
+    verbs = {name: verb for name, verb in vars(CloudProvider).items() if inspect.isfunction(verb)}
+    for name, verb in verbs.items():
+        if not name.startswith("_"):
+            wanted = list(inspect.signature(verb).parameters)
+            assert list(inspect.signature(getattr(provider_class, name)).parameters) == wanted, name
+
+
+def test_created_instances_run_and_say_which_node_they_are(
+    instances: list[Instance], request_: InstanceRequest
+) -> None:
+    assert tuple(one.tags.node for one in instances) == NAMES
+    assert {one.tags.uuid for one in instances} == {request_.tags.uuid}
+    assert {one.tags.batch for one in instances} == {request_.token}
+    assert len({one.id for one in instances}) == len(NAMES)
+
+
+def test_running_instances_have_an_address(instances: list[Instance]) -> None:
+    assert all(one.public_ip or one.private_ip for one in instances)
+    assert all(0 < one.ssh_port < 65536 for one in instances)
+
+
+def test_listing_keeps_clusters_apart(instances: list[Instance], provider: CloudProvider) -> None:
+    assert not provider.list_instances(new_uuid())
+    assert {one.id for one in instances} <= {one.id for one in provider.list_instances()}
+
+
+def test_stopped_instances_are_gone_and_the_others_are_not(
+    instances: list[Instance], provider: CloudProvider, cluster: ClusterRecord
+) -> None:
+    first, second = instances
+    assert not provider.stop_instances([first.id])
+    assert [one.id for one in provider.list_instances(cluster.uuid)] == [second.id]
+    assert not provider.stop_instances([first.id, second.id, "no-such-instance"])
+    assert not provider.list_instances(cluster.uuid)
+
+
+def test_release_can_be_repeated_and_needs_nothing_to_be_there(
+    provider: CloudProvider, cluster: ClusterRecord
+) -> None:
+    provider.prepare(cluster)
+    provider.prepare(cluster)
+    provider.release(cluster.uuid)
+    provider.release(cluster.uuid)
+
+
+def test_questions_about_an_unknown_instance_have_empty_answers(provider: CloudProvider) -> None:
+    assert not provider.host_keys(["no-such-instance"])
+    assert not provider.console_output("no-such-instance")
+
+
+def test_size_of_a_flavor_is_told_in_full_or_not_at_all(provider: CloudProvider) -> None:
+    told = provider.node_vars("1cpu-0.5ram")
+    size = {name: told[name] for name in ("cpus", "memory_mb") if name in told}
+    assert size in ({}, {"cpus": 1, "memory_mb": 512})

@@ -1,0 +1,85 @@
+"""Containers, as the engine describes them, become instances."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from elasticluster.model import InstanceState, Tags
+from elasticluster.providers.docker.labels import cluster_filter, to_instance, to_labels, to_tags
+
+TAGS = Tags(uuid="u-1", name="slurm+x", template="slurm", owner="me@here", created="2026", node="compute001")
+
+
+def summary(**changes: Any) -> dict[str, Any]:
+    """Return an element of the engine's list of containers."""
+    return {
+        "Id": "abc",
+        "State": "running",
+        "Status": "Up 2 seconds",
+        "Created": int(time.time()),
+        "Labels": to_labels(TAGS),
+        "Ports": [{"IP": "127.0.0.1", "PrivatePort": 22, "PublicPort": 49153, "Type": "tcp"}],
+        "NetworkSettings": {"Networks": {"net": {"IPAddress": "172.18.0.2"}}},
+        **changes,
+    }
+
+
+def test_tags_come_back_from_labels() -> None:
+    assert to_tags(to_labels(TAGS)) == TAGS
+
+
+def test_labels_of_empty_tags_are_left_out() -> None:
+    assert "elasticluster.batch" not in to_labels(TAGS)
+
+
+def test_filter_is_for_one_cluster_or_for_all() -> None:
+    assert cluster_filter("u-1") == {"label": ["elasticluster.uuid=u-1"]}
+    assert cluster_filter(None) == {"label": ["elasticluster.uuid"]}
+
+
+def test_running_container_has_its_published_port_and_its_own_address() -> None:
+    instance = to_instance(summary())
+    assert instance.state is InstanceState.RUNNING
+    assert (instance.public_ip, instance.ssh_port, instance.private_ip) == ("127.0.0.1", 49153, "172.18.0.2")
+
+
+def test_stopped_container_has_no_address() -> None:
+    exited = summary(
+        State="exited", Status="Exited (0) 1 second ago", Ports=[], NetworkSettings={"Networks": {}}
+    )
+    instance = to_instance(exited)
+    assert (instance.state, instance.public_ip, instance.private_ip) == (InstanceState.STOPPED, None, None)
+
+
+def test_container_whose_init_failed_at_boot_names_inotify() -> None:
+    instance = to_instance(summary(State="exited", Status="Exited (255) 3 minutes ago"))
+    assert instance.state is InstanceState.ERROR
+    assert instance.reason == (
+        "the container's init ended with status 255; if at boot, this machine has most likely run out of "
+        "inotify instances (fs.inotify.max_user_instances)"
+    )
+
+
+def test_container_that_failed_otherwise_tells_its_status() -> None:
+    instance = to_instance(summary(State="exited", Status="Exited (1) 3 minutes ago"))
+    assert (instance.state, instance.reason) == (
+        InstanceState.ERROR,
+        "the container's init ended with status 1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("age", "state"), [(0, InstanceState.PENDING), (3600, InstanceState.ERROR)], ids=["new", "old"]
+)
+def test_container_that_was_not_started_is_on_its_way_for_a_minute_only(
+    age: int, state: InstanceState
+) -> None:
+    made = summary(State="created", Status="Created", Created=int(time.time()) - age)
+    assert to_instance(made).state is state
+
+
+def test_container_that_is_being_removed_is_gone() -> None:
+    assert to_instance(summary(State="removing")).state is InstanceState.TERMINATED
