@@ -1,0 +1,103 @@
+"""Finds what is wrong with groups, variables and playbooks before any machine is made."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from elasticluster.exceptions import ConfigurationError
+from elasticluster.model import ClusterRecord
+from elasticluster.setup.services import (
+    ALIASES,
+    KNOWN_GROUPS,
+    SHIPPED_GROUPS,
+    Service,
+    current_name,
+    services_of,
+)
+from elasticluster.setup.settings import Settings
+from elasticluster.setup.variables import known_variables, typed
+
+_LET_THROUGH = "ansible_"  # variables of Ansible's own
+
+
+def check(settings: Settings, cluster: ClusterRecord) -> None:
+    """Check that a cluster can be set up as asked.
+
+    Raises:
+        ConfigurationError: it cannot; all problems are named.
+    """
+    problems = [*_playbooks(settings), *_groups(settings, cluster), *_variables(settings)]
+    if not problems:
+        return
+    where = f"[setup/{cluster.setup.section}]" if cluster.setup.section else "The setup provider"
+    if len(problems) == 1:
+        raise ConfigurationError(f"{where}: {problems[0]}.")
+    lines = "".join(f"\n- {problem}" for problem in problems)
+    raise ConfigurationError(f"{where} has {len(problems)} problems:{lines}")
+
+
+def _playbooks(settings: Settings) -> Iterator[str]:
+    for path in settings.own_playbooks:
+        if not Path(path).is_file():
+            yield f"playbook '{path}' does not exist"
+    if settings.library and not Path(settings.library).is_dir():
+        yield f"ansible_module_dir '{settings.library}' is no folder"
+
+
+def _groups(settings: Settings, cluster: ClusterRecord) -> Iterator[str]:
+    kinds = cluster.kinds or tuple(settings.groups)
+    yield from (f"kind '{kind}' has no groups" for kind in kinds if kind not in settings.groups)
+    used = dict.fromkeys(group for kind in kinds for group in settings.groups.get(kind, ()))
+    if not settings.own_playbooks:
+        yield from (_unknown_group(group) for group in used if current_name(group) not in SHIPPED_GROUPS)
+    if not settings.playbook:
+        for service in services_of(used):
+            yield from _master(service, settings, cluster)
+
+
+def _unknown_group(group: str) -> str:
+    shipped = ", ".join(sorted(SHIPPED_GROUPS))
+    if group in KNOWN_GROUPS:
+        return f"group '{group}' is not part of this version, which has {shipped}"
+    meant = _did_you_mean(group, SHIPPED_GROUPS | ALIASES.keys())
+    return f"there is no group '{group}'{meant}; there are {shipped}"
+
+
+def _master(service: Service, settings: Settings, cluster: ClusterRecord) -> Iterator[str]:
+    kinds = [kind for kind, groups in settings.groups.items() if service.master in map(current_name, groups)]
+    count = sum(node.kind in kinds for node in cluster.nodes)
+    if not kinds:
+        yield f"no kind of node is in group '{service.master}', which {service.role} needs"
+    elif cluster.nodes and count != 1:
+        yield f"group '{service.master}' must have exactly one node, not {count} (of kind {', '.join(kinds)})"
+
+
+def _variables(settings: Settings) -> Iterator[str]:
+    kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for kind, variables in settings.kind_vars.items():
+        for name, value in variables.items():
+            problem = _variable(name, value, own=bool(settings.own_playbooks))
+            if problem:
+                kinds[name, problem].append(kind)
+    for (name, problem), of_kinds in kinds.items():
+        yield f"variable '{name}' (kind {', '.join(of_kinds)}): {problem}"
+
+
+def _variable(name: str, value: object, *, own: bool) -> str:
+    """Return what is wrong with a variable; `own`: whether playbooks of the user's may know it."""
+    if name in known_variables():
+        try:
+            typed(name, value)
+        except ValueError as exc:
+            return str(exc)
+        return ""
+    meant = _did_you_mean(name, known_variables())
+    return "" if name.startswith(_LET_THROUGH) or (own and not meant) else f"no role knows it{meant}"
+
+
+def _did_you_mean(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return f" (did you mean '{near[0]}'?)" if near else ""

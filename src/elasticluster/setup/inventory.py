@@ -1,0 +1,121 @@
+"""Turns a cluster into an inventory: which nodes there are, how to reach them, what they are to be."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from elasticluster.engine.ports import SetupJob
+from elasticluster.model import Json, NodeRecord
+from elasticluster.setup.services import ALIASES, SHIPPED_GROUPS, current_name, services_of
+from elasticluster.setup.settings import Settings
+from elasticluster.setup.variables import typed
+
+_DEFAULT_HOME = "nfs"
+
+
+def inventory(job: SetupJob, settings: Settings) -> dict[str, Json]:
+    """Return the inventory of a cluster's usable nodes, without secrets.
+
+    Every group of the shipped roles is there, if only empty, and every group in use has its older and its
+    newer name. Ansible reads the result as a YAML inventory.
+
+    Args:
+        job: the cluster and how to log in.
+        settings: groups and variables of each kind of node.
+    """
+    nodes = [node for node in job.cluster.nodes if node.usable]
+    groups = group_members(nodes, settings.groups)
+    children: dict[str, Json] = {
+        group: {"hosts": {name: {} for name in names}} for group, names in sorted(groups.items())
+    }
+    for old, new in ALIASES.items():
+        if new in groups:
+            children[old] = {"children": {new: {}}}
+    hosts = {node.name: _host(node, job, settings) for node in nodes}
+    variables = {**_connection(job), **settings.ansible, "elasticluster": _cluster(job, nodes, groups)}
+    return {"all": {"hosts": hosts, "vars": variables, "children": children}}
+
+
+def secrets(job: SetupJob) -> dict[str, Json]:
+    """Return an inventory of nothing but the variable ``elasticluster_secrets``."""
+    return {"all": {"vars": {"elasticluster_secrets": dict(job.cluster.secrets)}}}
+
+
+def group_members(nodes: Sequence[NodeRecord], groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the names of the nodes in each group, under the group's present name.
+
+    Args:
+        nodes: nodes to sort into groups.
+        groups: groups of each kind of node.
+    """
+    members: dict[str, list[str]] = defaultdict(list, {group: [] for group in SHIPPED_GROUPS})
+    for node in nodes:
+        for group in dict.fromkeys(map(current_name, groups.get(node.kind, ()))):
+            members[group].append(node.name)
+    return dict(members)
+
+
+def _host(node: NodeRecord, job: SetupJob, settings: Settings) -> dict[str, Json]:
+    options = {
+        "HostKeyAlias": node.name,  # host keys are known under the node's name, whatever its address
+        "UserKnownHostsFile": f'"{job.known_hosts_path}"',  # quoted again: may hold several
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+        "UpdateHostKeys": "no",
+    }
+    if job.key.private_path:
+        options["IdentitiesOnly"] = "yes"  # an agent with many keys is shut out after some tries
+    if job.cluster.login.proxy_command:
+        options["ProxyCommand"] = job.cluster.login.proxy_command
+    given = settings.kind_vars.get(node.kind, {})
+    return {
+        "ansible_host": node.address,
+        "ansible_port": node.ssh_port,
+        "ansible_user": node.spec.image_user,
+        "ansible_ssh_common_args": shlex.join(
+            part for name, value in options.items() for part in ("-o", f"{name}={value}")
+        ),
+        **{name: typed(name, value) for name, value in given.items()},
+    }
+
+
+def _connection(job: SetupJob) -> dict[str, Json]:
+    key = {"ansible_ssh_private_key_file": job.key.private_path} if job.key.private_path else {}
+    return {"ansible_python_interpreter": "/usr/bin/python3", **key}
+
+
+def _cluster(
+    job: SetupJob, nodes: Sequence[NodeRecord], groups: Mapping[str, Sequence[str]]
+) -> dict[str, Json]:
+    """Return the variable ``elasticluster``: what roles may know of the cluster as a whole."""
+    services = services_of(group for group, names in groups.items() if names)
+    servers = [groups[service.master][0] for service in services if groups[service.master]]
+    homes = {facts["shared_home"] for facts in job.node_vars.values() if "shared_home" in facts}
+    return {
+        "name": job.cluster.name,
+        "uuid": job.cluster.uuid,
+        "template": job.cluster.template,
+        "user_key_name": job.key.name,
+        "nodes": {node.name: _node(node, job) for node in nodes},
+        "groups": {group: list(names) for group, names in groups.items()},
+        "roles": [service.role for service in services],
+        "home_server": servers[0] if servers else "",
+        "shared_home": homes.pop() if len(homes) == 1 else _DEFAULT_HOME,
+    }
+
+
+def _node(node: NodeRecord, job: SetupJob) -> dict[str, Json]:
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "instance_id": node.instance_id,
+        "public_ip": node.public_ip,
+        "private_ip": node.private_ip,
+        "preferred_ip": node.address,
+        "flavor": node.spec.flavor,
+        "image_id": node.spec.image_id,
+        "image_user": node.spec.image_user,
+        **job.node_vars.get(node.name, {}),
+    }

@@ -1,0 +1,225 @@
+"""Runs Ansible, in a private folder of its own, and makes one outcome a node of what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from elasticluster.engine.children import child
+from elasticluster.engine.events import Listener
+from elasticluster.engine.ports import SetupJob
+from elasticluster.exceptions import AnsibleError
+from elasticluster.model import Json, SetupResult
+from elasticluster.setup.events import Run
+from elasticluster.setup.inventory import inventory, secrets
+from elasticluster.setup.settings import PLAYBOOKS, Settings
+
+_CALLBACKS = Path(__file__).with_name("callback")
+_CALLBACK = "elasticluster_events"
+_MOST_FORKS = 50
+_TAIL = 4000  # characters of Ansible's own output that are kept as evidence
+_STDERR = 2
+_SOCKETS = "cp"
+_CLEAN_UP = f"""
+read -r _
+for socket in "$1/{_SOCKETS}"/*; do ssh -O exit -o ControlPath="$socket" node & done
+wait
+rm -rf "$1"
+"""
+
+
+def inventory_path(settings: Settings, cluster: str) -> Path | None:
+    """Return where the inventory of the cluster of that name is kept; None: it is not."""
+    return Path(settings.storage_path) / f"{cluster}.inventory.json" if settings.storage_path else None
+
+
+def run(settings: Settings, job: SetupJob, tell: Listener) -> SetupResult:
+    """Configure the usable nodes of a cluster, and check them.
+
+    Args:
+        settings: what to do.
+        job: the cluster, and how to log in.
+        tell: gets an event for each task and node.
+
+    Returns:
+        one outcome a node; nodes that are not usable are not in it.
+
+    Raises:
+        AnsibleError: a playbook is missing or cannot be read, or Ansible cannot be started.
+    """
+    command = _command(settings, job)
+    _require(command[0], settings.playbooks)
+    if not any(node.usable for node in job.cluster.nodes):
+        return SetupResult(error="no node can be logged in to")
+    with _folder() as folder:
+        inventories = _write_inventories(folder, settings, job)
+        variables = environment(folder, settings, job)
+        seen, status, output = _play(
+            folder, [*command, *inventories], variables, tell, verbose=job.verbosity > 0
+        )
+    if not seen.playing and status:
+        raise AnsibleError(f"Ansible cannot run {', '.join(settings.playbooks)}: {_reason(output, status)}")
+    ended = seen.ended or not status
+    return seen.result(
+        _groups_in_use(settings, job), "" if ended else f"Ansible ended early: {_reason(output, status)}"
+    )
+
+
+def _groups_in_use(settings: Settings, job: SetupJob) -> dict[str, list[str]]:
+    """Return the names of the usable nodes in each group, under the names that the user gave them."""
+    return {
+        group: [
+            node.name
+            for node in job.cluster.nodes
+            if node.usable and group in settings.groups.get(node.kind, ())
+        ]
+        for group in dict.fromkeys(group for names in settings.groups.values() for group in names)
+    }
+
+
+def _require(program: str, playbooks: Iterable[str]) -> None:
+    if not shutil.which(program):
+        raise AnsibleError(f"There is no program '{program}' to run Ansible with.")
+    for path in playbooks:
+        if not Path(path).is_file():
+            raise AnsibleError(f"The playbook '{path}' does not exist.")
+
+
+def _reason(output: str, status: int) -> str:
+    """Return what Ansible said last, in one line where it has many."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("[ERROR]", "ERROR!"))]
+    return (
+        (errors or lines or [f"exit status {status}"])[-1]
+        .removeprefix("[ERROR]:")
+        .removeprefix("ERROR!")
+        .strip()
+    )
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder that nobody else can look into.
+
+    However this process ends, SIGKILL included, a shell that waits for that closes the SSH connections kept
+    open in the folder and removes it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ec-"))
+    (folder / _SOCKETS).mkdir()
+    cleaner = subprocess.Popen(
+        ["/bin/sh", "-c", _CLEAN_UP, "clean-up", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
+    try:
+        yield folder
+    finally:
+        cleaner.communicate()
+
+
+def _write_inventories(folder: Path, settings: Settings, job: SetupJob) -> list[str]:
+    kept = inventory_path(settings, job.cluster.name)
+    nodes = kept or folder / "inventory.json"
+    nodes.parent.mkdir(parents=True, exist_ok=True)
+    _write(nodes, inventory(job, settings))
+    _write(folder / "secrets.json", secrets(job))
+    return [f"--inventory={path}" for path in (nodes, folder / "secrets.json")]
+
+
+def _write(path: Path, content: Json) -> None:
+    """Write a file that only its owner can read, also where one was there before."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(content, file, indent=1)
+
+
+def _command(settings: Settings, job: SetupJob) -> list[str]:
+    own = str(Path(sys.executable).with_name("ansible-playbook"))
+    become = ["--become", f"--become-user={settings.become_user}"] if settings.become else []
+    return [
+        *(settings.command or (own,)),
+        *become,
+        *(["-" + "v" * job.verbosity] if job.verbosity else []),
+        *settings.extra_args,
+        *job.extra_args,
+        *settings.playbooks,
+    ]
+
+
+def environment(folder: Path, settings: Settings, job: SetupJob) -> dict[str, str]:
+    """Return the environment of Ansible: ``ansible_*`` keys, else what the user has set, else our defaults.
+
+    Args:
+        folder: the private folder of the run.
+        settings: has the keys.
+        job: has the number of nodes.
+    """
+    usable = sum(node.usable for node in job.cluster.nodes)
+    defaults = {
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),  # none: that of the working directory is not ours
+        "ANSIBLE_FORKS": str(max(5, min(usable, _MOST_FORKS))),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15",
+        "ANSIBLE_SSH_RETRIES": "2",
+        "ANSIBLE_TIMEOUT": "30",
+        "ANSIBLE_DEPRECATION_WARNINGS": "False",
+        "ANSIBLE_NOCOLOR": "True",
+    }
+    given = {name.upper(): value for name, value in settings.ansible.items()}
+    merged = {**defaults, **os.environ, **given}
+    return {
+        **merged,
+        "ANSIBLE_CALLBACK_PLUGINS": _also(merged, "ANSIBLE_CALLBACK_PLUGINS", str(_CALLBACKS), ":"),
+        "ANSIBLE_CALLBACKS_ENABLED": _also(merged, "ANSIBLE_CALLBACKS_ENABLED", _CALLBACK, ","),
+        "ANSIBLE_ROLES_PATH": _also(merged, "ANSIBLE_ROLES_PATH", str(PLAYBOOKS / "roles"), ":"),
+        **({"ANSIBLE_LIBRARY": settings.library} if settings.library else {}),
+        # Each run its own: two that share a folder close each other's connections.
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / _SOCKETS),
+        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+        "LC_ALL": "C.UTF-8",  # Ansible does not start in any other encoding
+    }
+
+
+def _also(variables: Mapping[str, str], name: str, value: str, separator: str) -> str:
+    """Return a list variable with one more item in front."""
+    return separator.join(part for part in (value, variables.get(name, "")) if part)
+
+
+def _play(
+    folder: Path, command: list[str], variables: Mapping[str, str], tell: Listener, *, verbose: bool
+) -> tuple[Run, int, str]:
+    """Run Ansible; return what its events said, its exit status and the end of its error output."""
+    seen = Run()
+    errors = folder / "errors"
+    reader, writer = os.pipe()
+    with (
+        os.fdopen(reader, encoding="utf-8") as lines,
+        os.fdopen(writer, "wb") as ours,
+        errors.open("wb") as output,
+        child(
+            command,
+            cwd=folder,
+            env={**variables, "ELASTICLUSTER_EVENTS_FD": str(writer)},
+            pass_fds=[writer],
+            stdin=subprocess.DEVNULL,
+            stdout=_STDERR if verbose else subprocess.DEVNULL,
+            stderr=output,
+        ) as ansible,
+    ):
+        ours.close()  # else the lines never end
+        for line in lines:
+            if line.endswith("\n"):  # the last one is cut short where Ansible was killed
+                seen.read(line, tell)
+        status = ansible.wait()
+    return seen, status, errors.read_text(encoding="utf-8", errors="replace")[-_TAIL:]

@@ -1,0 +1,122 @@
+"""The variables of the shipped roles: which there are, and what a text in the configuration means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from elasticluster.model import Json
+from elasticluster.setup.settings import PLAYBOOKS
+
+_BOOLEANS = {
+    "yes": True,
+    "true": True,
+    "on": True,
+    "1": True,
+    "no": False,
+    "false": False,
+    "off": False,
+    "0": False,
+}
+_LOOKS_LIKE_JSON = re.compile(r"-?[1-9][0-9]*|0|true|false|\[.*\]|\{.*\}", re.DOTALL)
+
+
+@cache
+def known_variables(playbooks: Path = PLAYBOOKS) -> Mapping[str, Mapping[str, Any]]:
+    """Return the options of the shipped roles' argument specs, by name.
+
+    Args:
+        playbooks: folder with a folder ``roles``.
+    """
+    import yaml
+
+    options: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(playbooks.glob("roles/*/meta/argument_specs.yml")):
+        specs = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
+        for entry_point in specs.values():
+            options.update(entry_point["options"])
+    return options
+
+
+def typed(name: str, value: Json) -> Json:
+    """Return the value of a variable as its role expects it.
+
+    A variable that no shipped role knows becomes what it looks like: an integer, ``true`` or ``false``, a
+    list or a dictionary; anything else stays text, so that a version ``1.10`` does not become a number.
+
+    Args:
+        name: name of the variable.
+        value: text from a configuration file; anything else is returned as it is.
+
+    Raises:
+        ValueError: the text is not what the role expects; says what that is.
+    """
+    if not isinstance(value, str):
+        return value
+    spec = known_variables().get(name)
+    if spec is None:
+        return _guessed(value)
+    converted = _CONVERTERS[spec.get("type", "str")](value)
+    choices = spec.get("choices")
+    if choices and converted not in choices:
+        raise ValueError(f"expected {', '.join(map(str, choices))}, not '{value}'")
+    return converted
+
+
+def _guessed(text: str) -> Json:
+    if not _LOOKS_LIKE_JSON.fullmatch(text):
+        return text
+    try:
+        return _flow(text)
+    except ValueError:
+        return text
+
+
+def _flow(text: str) -> Json:
+    """Read ``[a, b]``, ``{a: b}``, a number or a truth value, as JSON or in YAML's short form."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise ValueError(f"cannot be read: '{text}'") from exc
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"expected a whole number, not '{text}'") from None
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise ValueError(f"expected yes or no, not '{text}'")
+    return _BOOLEANS[text.lower()]
+
+
+def _list(text: str) -> list[Json]:
+    if text.startswith("["):
+        value = _flow(text)
+        if isinstance(value, list):
+            return value
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _dictionary(text: str) -> dict[str, Json]:
+    value: Json = _flow(text)
+    if isinstance(value, dict):
+        return value
+    raise ValueError(f"expected {{name: value, …}}, not '{text}'")
+
+
+_CONVERTERS: Mapping[str, Callable[[str], Json]] = {
+    "str": str,
+    "int": _integer,
+    "bool": _boolean,
+    "list": _list,
+    "dict": _dictionary,
+}

@@ -1,0 +1,68 @@
+"""What every shipped role has to keep to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from elasticluster.setup.services import SERVICES, Service
+from elasticluster.setup.settings import PLAYBOOKS, SITE
+
+ROLES = sorted(PLAYBOOKS.glob("roles/*"), key=lambda path: path.name)
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def options(role: Path) -> dict[str, Any]:
+    return load(role / "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+
+
+@pytest.fixture(params=ROLES, ids=lambda path: path.name)
+def role(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+def test_defaults_are_those_of_the_argument_specs(role: Path) -> None:
+    specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    assert specified == load(role / "defaults/main.yml")
+
+
+def test_options_are_typed_and_described(role: Path) -> None:
+    assert [
+        name for name, option in options(role).items() if not {"type", "description"} <= option.keys()
+    ] == []
+
+
+def test_readme_has_a_row_for_each_variable(role: Path) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (role / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(options(role))
+
+
+def test_modules_are_the_builtin_ones(role: Path) -> None:
+    modules = {
+        key
+        for path in [*role.glob("tasks/*.yml"), *role.glob("handlers/*.yml")]
+        for task in load(path)
+        for key in task
+        if "." in key
+    }
+    assert modules
+    assert [name for name in modules if not name.startswith("ansible.builtin.")] == []
+
+
+def test_site_has_a_play_for_each_group() -> None:
+    hosts = {group for play in load(SITE) for group in play["hosts"].split(":")}
+    assert hosts == {"all"} | {group for service in SERVICES for group in service.groups}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.role)
+def test_packages_are_known_for_each_group_and_family(service: Service) -> None:
+    for family in ("debian", "redhat"):
+        variables = load(PLAYBOOKS / f"roles/{service.role}/vars/{family}.yml")
+        assert sorted(variables[f"__{service.role}_packages"]) == sorted(service.groups)

@@ -1,0 +1,136 @@
+"""What is found wrong before any machine is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elasticluster.exceptions import ConfigurationError
+from elasticluster.model import ClusterRecord
+from elasticluster.setup.check import check
+from elasticluster.setup.services import ALIASES, KNOWN_GROUPS, SHIPPED_GROUPS
+from elasticluster.setup.settings import Settings
+
+
+def problem(settings: Settings, cluster: ClusterRecord) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        check(settings, cluster)
+    return caught.value.message
+
+
+def with_groups(**groups: Any) -> Settings:
+    return Settings(groups={kind: tuple(names) for kind, names in groups.items()})
+
+
+def with_variables(settings: Settings, **variables: Any) -> Settings:
+    return replace(settings, kind_vars={"frontend": variables, "compute": variables})
+
+
+def test_check_passes_what_is_right(settings: Settings, cluster: ClusterRecord) -> None:
+    check(with_variables(settings, slurm_partition="all", ansible_port="2222"), cluster)
+
+
+@pytest.mark.parametrize("alias", ["slurm_clients", "slurm_workers"])
+def test_older_group_names_are_right_too(cluster: ClusterRecord, alias: str) -> None:
+    check(with_groups(frontend=["slurm_master"], compute=[alias]), cluster)
+
+
+def test_group_of_the_manuals_that_is_not_shipped_is_refused(cluster: ClusterRecord) -> None:
+    settings = with_groups(frontend=["slurm_master", "ganglia_master"], compute=["slurm_worker"])
+    assert problem(settings, cluster) == (
+        "[setup/slurm]: group 'ganglia_master' is not part of this version, "
+        "which has slurm_master, slurm_worker."
+    )
+
+
+def test_unknown_group_is_refused_with_the_nearest(cluster: ClusterRecord) -> None:
+    settings = with_groups(frontend=["slurm_master"], compute=["slurm_client_s"])
+    assert problem(settings, cluster) == (
+        "[setup/slurm]: there is no group 'slurm_client_s' (did you mean 'slurm_clients'?); "
+        "there are slurm_master, slurm_worker."
+    )
+
+
+def test_every_problem_is_named(cluster: ClusterRecord) -> None:
+    settings = with_variables(with_groups(frontend=["abc"]), zzz="1")
+    assert problem(settings, cluster) == (
+        "[setup/slurm] has 3 problems:\n"
+        "- kind 'compute' has no groups\n"
+        "- there is no group 'abc'; there are slurm_master, slurm_worker\n"
+        "- variable 'zzz' (kind frontend, compute): no role knows it"
+    )
+
+
+def test_workers_without_a_master_are_refused(cluster: ClusterRecord) -> None:
+    settings = with_groups(frontend=["slurm_worker"], compute=["slurm_worker"])
+    assert problem(settings, cluster) == (
+        "[setup/slurm]: no kind of node is in group 'slurm_master', which slurm needs."
+    )
+
+
+def test_two_masters_are_refused(cluster: ClusterRecord) -> None:
+    settings = with_groups(frontend=["slurm_worker"], compute=["slurm_master"])
+    assert problem(settings, cluster) == (
+        "[setup/slurm]: group 'slurm_master' must have exactly one node, not 2 (of kind compute)."
+    )
+
+
+def test_misspelt_variable_is_refused_with_the_nearest(settings: Settings, cluster: ClusterRecord) -> None:
+    assert problem(with_variables(settings, slurm_partitoin="x"), cluster) == (
+        "[setup/slurm]: variable 'slurm_partitoin' (kind frontend, compute): no role knows it "
+        "(did you mean 'slurm_partition'?)."
+    )
+
+
+def test_wrong_value_is_refused(settings: Settings, cluster: ClusterRecord) -> None:
+    assert problem(with_variables(settings, slurm_maxjobcount="many"), cluster) == (
+        "[setup/slurm]: variable 'slurm_maxjobcount' (kind frontend, compute): "
+        "expected a whole number, not 'many'."
+    )
+
+
+def test_groups_and_variables_of_own_playbooks_are_let_through(
+    cluster: ClusterRecord, tmp_path: Path
+) -> None:
+    playbook = tmp_path / "mine.yml"
+    playbook.touch()
+    groups = {"frontend": ("my_group", "ganglia_master"), "compute": ("other",)}
+    settings = Settings(groups=groups, playbook=str(playbook), kind_vars={"compute": {"my_colour": "blue"}})
+    check(settings, cluster)
+
+
+def test_own_playbook_beside_ours_does_not_make_up_for_a_master(
+    cluster: ClusterRecord, tmp_path: Path
+) -> None:
+    (tmp_path / "after.yml").touch()
+    settings = replace(
+        with_groups(frontend=["mine"], compute=["slurm_worker"]), after=str(tmp_path / "after.yml")
+    )
+    assert "group 'slurm_master', which slurm needs" in problem(settings, cluster)
+
+
+def test_misspelt_variable_is_refused_beside_own_playbooks_too(
+    settings: Settings, cluster: ClusterRecord, tmp_path: Path
+) -> None:
+    (tmp_path / "after.yml").touch()
+    settings = replace(with_variables(settings, slurm_partitoin="x"), after=str(tmp_path / "after.yml"))
+    assert "did you mean 'slurm_partition'?" in problem(settings, cluster)
+
+
+def test_missing_playbook_is_refused(settings: Settings, cluster: ClusterRecord) -> None:
+    assert problem(replace(settings, before="/no/such.yml"), cluster) == (
+        "[setup/slurm]: playbook '/no/such.yml' does not exist."
+    )
+
+
+def test_setup_made_in_python_has_no_section(settings: Settings, cluster: ClusterRecord) -> None:
+    cluster = replace(cluster, setup=replace(cluster.setup, section=""))
+    message = problem(replace(settings, library="/no/such"), cluster)
+    assert message == "The setup provider: ansible_module_dir '/no/such' is no folder."
+
+
+def test_present_names_of_aliases_and_shipped_groups_are_known() -> None:
+    assert set(ALIASES.values()) | SHIPPED_GROUPS <= KNOWN_GROUPS

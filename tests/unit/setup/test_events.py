@@ -1,0 +1,121 @@
+"""What is made of the lines that the callback plugin writes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from elasticluster.engine.events import Event, Listener, TaskDone, TaskStarted, TaskStatus, ignore
+from elasticluster.model import Failure, Json, Layer
+from elasticluster.setup.events import Run
+
+GROUPS = {"slurm_master": ["frontend001"], "slurm_clients": ["compute001", "compute002"]}
+GOOD = {"slurm_master": {"frontend001": ""}, "slurm_worker": {"compute001": "", "compute002": ""}}
+PLAY = {"event": "play", "play": "Slurm"}
+
+
+def sums(**nodes: Any) -> dict[str, Any]:
+    quiet = {"changed": 0, "failures": 0, "unreachable": 0}
+    return {name: quiet | nodes.get(name, {}) for name in ("frontend001", "compute001", "compute002")}
+
+
+def end(checks: Json, **nodes: Any) -> dict[str, Any]:
+    return {"event": "end", "nodes": sums(**nodes), "checks": checks}
+
+
+def done(node: str, status: str, task: str = "Work", **said: Any) -> dict[str, Any]:
+    return {"event": "done", "node": node, "task": task, "status": status, **said}
+
+
+def read(*events: Any, tell: Listener = ignore) -> Run:
+    run = Run()
+    for event in events:
+        run.read(json.dumps(event) + "\n", tell)
+    return run
+
+
+def test_events_are_told_as_they_come() -> None:
+    told: list[Event] = []
+    task = {"event": "task", "play": "Slurm", "task": "Work"}
+    read(PLAY, task, done("compute001", "changed"), tell=told.append)
+    assert told == [TaskStarted("Slurm", "Work"), TaskDone("compute001", "Work", TaskStatus.CHANGED)]
+
+
+def test_nodes_whose_checks_passed_are_checked() -> None:
+    result = read(PLAY, end(GOOD, compute001={"changed": 3})).result(GROUPS)
+    assert result.checked == {"frontend001", "compute001", "compute002"}
+    assert result.failures == {}
+    assert result.unverified == ()
+    assert result.changed == {"frontend001": 0, "compute001": 3, "compute002": 0}
+
+
+def test_failed_check_is_the_failure_of_its_node_only() -> None:
+    checks = GOOD | {"slurm_worker": {"compute001": "no answer in 60 seconds", "compute002": ""}}
+    result = read(PLAY, end(checks)).result(GROUPS)
+    assert result.failures == {
+        "compute001": Failure(layer=Layer.CHECK, message="slurm_worker: no answer in 60 seconds")
+    }
+    assert result.checked == {"frontend001", "compute002"}
+
+
+def test_group_without_a_check_is_not_verified() -> None:
+    result = read(PLAY, end(GOOD)).result({**GROUPS, "mine": ["compute001"], "empty": []})
+    assert result.unverified == ("mine",)
+    assert result.failures == {}
+
+
+def test_failed_task_is_the_failure_of_its_node_with_evidence() -> None:
+    said: dict[str, Any] = {"msg": "non-zero return code", "stderr": "first\nE: no space left\n", "rc": 1}
+    checks = GOOD | {"slurm_worker": {"compute002": ""}}
+    run = read(PLAY, done("compute001", "failed", **said), end(checks, compute001={"failures": 1}))
+    result = run.result(GROUPS)
+    assert result.failures == {
+        "compute001": Failure(
+            layer=Layer.SETUP,
+            message="task 'Work': E: no space left",
+            evidence="non-zero return code\nfirst\nE: no space left",
+        )
+    }
+    assert result.checked == {"frontend001", "compute002"}
+
+
+def test_failure_that_a_playbook_rescued_does_not_count() -> None:
+    run = read(PLAY, done("compute001", "failed", msg="not at first"), end(GOOD))
+    assert run.result(GROUPS).failures == {}
+
+
+def test_nodes_left_unchecked_by_the_failure_of_another_say_so() -> None:
+    run = read(PLAY, done("frontend001", "failed", msg="broken"), end({}, frontend001={"failures": 1}))
+    result = run.result(GROUPS)
+    assert result.failures["frontend001"].message == "task 'Work': broken"
+    assert result.failures["compute001"].message == "not checked, because the setup of frontend001 failed"
+    assert result.unverified == ()
+
+
+def test_run_that_ended_early_leaves_no_node_in_doubt() -> None:
+    result = read(PLAY).result(GROUPS, "Ansible ended early: killed")
+    assert result.error == "Ansible ended early: killed"
+    assert result.failures.keys() == {"frontend001", "compute001", "compute002"}
+    assert not result.checked
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"msg": "No package matching 'x'"}, "No package matching 'x'"),
+        ({"msg": "Task failed: Failed to connect\r\nmore"}, "Failed to connect"),
+        ({"msg": "non-zero return code", "stdout": "a\nb", "rc": 2}, "b"),
+        (
+            {"msg": "non-zero return code", "stderr": "Shared connection to h closed.\r\n", "stdout": "why"},
+            "why",
+        ),
+        ({"msg": "non-zero return code", "rc": 3}, "non-zero return code"),
+        ({"rc": 3}, "exit status 3"),
+    ],
+)
+def test_message_is_the_line_that_says_why(said: dict[str, Any], message: str) -> None:
+    told: list[Event] = []
+    read(PLAY, done("compute001", "failed", **said), tell=told.append)
+    assert told == [TaskDone("compute001", "Work", TaskStatus.FAILED, message)]

@@ -1,0 +1,136 @@
+"""Runs of the real Ansible, on this computer alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elasticluster.engine.events import Event, TaskDone, TaskStarted, TaskStatus, ignore
+from elasticluster.engine.ports import SetupJob
+from elasticluster.exceptions import AnsibleError
+from elasticluster.model import NodeState, SetupResult
+from elasticluster.setup.runner import environment, run
+from elasticluster.setup.settings import Settings
+
+LOCAL = {"ansible_connection": "local", "ansible_become": "false"}
+
+PLAYBOOK = """
+- hosts: mine
+  gather_facts: false
+  tasks:
+    - name: Look
+      ansible.builtin.debug:
+        msg: "{{ elasticluster.name }} {{ elasticluster_secrets.munge_key | length }}"
+    - name: Break
+      ansible.builtin.fail:
+        msg: compute002 is not to be
+      when: inventory_hostname == "compute002"
+    - name: Report the checks
+      ansible.builtin.set_stats:
+        data:
+          elasticluster_checks: {mine: {frontend001: "", compute001: "wrong colour"}}
+      run_once: true
+"""
+
+
+def own(playbook: Path, **changes: Any) -> Settings:
+    """Return settings that run a playbook of one's own, without SSH."""
+    groups = {"frontend": ("mine",), "compute": ("mine",)}
+    variables = dict.fromkeys(groups, LOCAL)
+    return Settings(groups=groups, kind_vars=variables, playbook=str(playbook), become=False, **changes)
+
+
+@dataclass
+class Finished:
+    """A run, and all that there is to see of it."""
+
+    folder: Path
+    told: list[Event] = field(default_factory=list)
+    result: SetupResult = field(default_factory=SetupResult)
+
+
+@pytest.fixture(scope="module")
+def finished(job: SetupJob, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    done = Finished(tmp_path_factory.mktemp("run"))
+    (done.folder / "tmp").mkdir()
+    (done.folder / "mine.yml").write_text(PLAYBOOK)
+    settings = own(done.folder / "mine.yml", storage_path=str(done.folder / "kept"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(done.folder / "tmp"))
+        done.result = run(settings, job, done.told.append)
+    return done
+
+
+def test_run_has_one_outcome_for_each_node(finished: Finished) -> None:
+    assert {node: str(failure) for node, failure in finished.result.failures.items()} == {
+        "compute001": "check: mine: wrong colour",
+        "compute002": "setup: task 'Break': compute002 is not to be",
+    }
+    assert finished.result.checked == {"frontend001"}
+    assert finished.result.error == ""
+
+
+def test_run_tells_tasks_as_they_begin_and_end(finished: Finished) -> None:
+    assert finished.told[0] == TaskStarted("mine", "Look")
+    failed = TaskDone("compute002", "Break", TaskStatus.FAILED, "compute002 is not to be")
+    assert failed in finished.told
+
+
+def test_run_leaves_nothing_behind(finished: Finished) -> None:
+    assert list((finished.folder / "tmp").iterdir()) == []
+
+
+def test_inventory_is_kept_where_asked_for_and_only_its_owner_reads_it(
+    finished: Finished, job: SetupJob
+) -> None:
+    kept = finished.folder / "kept/slurm.inventory.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert job.cluster.secrets["munge_key"] not in kept.read_text()
+
+
+def test_playbook_that_cannot_be_read_is_an_error_of_its_own(job: SetupJob, tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text("- hosts: mine\n  tasks: [\n")
+    settings = own(tmp_path / "mine.yml")
+    with pytest.raises(AnsibleError) as caught:
+        run(settings, job, ignore)
+    assert caught.value.message.startswith(f"Ansible cannot run {settings.playbook}: YAML parsing failed: ")
+
+
+def test_missing_playbook_is_an_error(job: SetupJob) -> None:
+    settings = Settings(groups={}, playbook="/no/such.yml")
+    with pytest.raises(AnsibleError) as caught:
+        run(settings, job, ignore)
+    assert caught.value.message == "The playbook '/no/such.yml' does not exist."
+
+
+def test_missing_program_is_an_error(job: SetupJob) -> None:
+    with pytest.raises(AnsibleError) as caught:
+        run(Settings(groups={}, command=("/no/such",)), job, ignore)
+    assert caught.value.message == "There is no program '/no/such' to run Ansible with."
+
+
+def test_cluster_without_usable_nodes_is_not_set_up(settings: Settings, job: SetupJob) -> None:
+    down = [replace(node, state=NodeState.DOWN) for node in job.cluster.nodes]
+    job = replace(job, cluster=job.cluster.with_nodes(*down))
+    assert run(settings, job, ignore).error == "no node can be logged in to"
+
+
+def test_environment_prefers_the_section_to_the_user_to_the_defaults(
+    job: SetupJob, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSIBLE_FORKS", "3")
+    monkeypatch.setenv("ANSIBLE_TIMEOUT", "7")
+    monkeypatch.setenv("ANSIBLE_CALLBACKS_ENABLED", "timer")
+    settings = replace(settings, ansible={"ansible_timeout": "9"})
+    found = environment(Path("/run"), settings, job)
+    assert found["ANSIBLE_TIMEOUT"] == "9"
+    assert found["ANSIBLE_FORKS"] == "3"
+    assert found["ANSIBLE_PIPELINING"] == "True"
+    assert found["ANSIBLE_CALLBACKS_ENABLED"] == "elasticluster_events,timer"
+    assert found["HOME"] == os.environ["HOME"]
