@@ -70,7 +70,7 @@ def object_name(cluster: str, uuid: str, suffix: str = "") -> str:
     >>> object_name("13.04", "1a2b3c4d-5e6f-7081-92a3-b4c5d6e7f809")
     'c13-04-1a2b3c4d'
     """
-    tail = f"-{uuid[:8]}" + (f"-{_label(suffix)}" if suffix else "")
+    tail = "-".join(["", uuid[:8], *filter(None, [_label(suffix)])])
     head = _label(cluster) or "cluster"
     if not head[0].isalpha():
         head = f"c{head}"

@@ -161,7 +161,9 @@ def test_node_that_does_not_answer_names_the_layer(world, cluster):
     failure = Failure(layer=Layer.REFUSED, message="192.0.2.3:22 refused the connection")
     world.network.deaf["compute001"] = failure
     report = world.start(replace(cluster, start_timeout=30))
-    assert str(report.lost["compute001"]) == "connection refused: 192.0.2.3:22 refused the connection"
+    assert str(report.lost["compute001"]) == (
+        "connection refused: 192.0.2.3:22 refused the connection (given up after 30 s)"
+    )
     assert states(report)["compute002"] is NodeState.REACHABLE
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def setup_port(cluster: Cluster) -> SetupProvider:
     """Return the cluster's setup provider as the engine wants it."""
-    provider: Any = cluster.setup_provider
+    provider: Any = cluster.setup_provider if cluster.can_be_set_up else None
     if all(hasattr(provider, verb) for verb in ("check", "make_secrets", "setup")):
         return cast("SetupProvider", provider)
     return _DocumentedVerbsOnly(cluster)
@@ -24,7 +24,7 @@ def setup_port(cluster: Cluster) -> SetupProvider:
 
 def clean_up(cluster: Cluster) -> None:
     """Let the setup provider remove what it kept for a cluster; both documented signatures are understood."""
-    cleanup = getattr(cluster.setup_provider, "cleanup", None)
+    cleanup = getattr(cluster.setup_provider, "cleanup", None) if cluster.can_be_set_up else None
     if cleanup is None:
         return
     if inspect.signature(cleanup).parameters:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cluster._node import Node
-from elasticluster.exceptions import NodeNotFound
-from elasticluster.model import ClusterRecord
+from elasticluster.exceptions import ConfigurationError, NodeNotFound
+from elasticluster.model import ClusterRecord, ComponentRef
 
 if TYPE_CHECKING:
     from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
@@ -86,6 +86,7 @@ class ClusterView:
     def cloud_provider(self) -> AbstractCloudProvider:
         """Access to the cloud; made from the stored description on first use."""
         if self._cloud_provider is None:
+            self._require(self._base.cloud, "cloud provider")
             from elasticluster.providers.registry import cloud_provider
 
             self._cloud_provider = cloud_provider(self._base.cloud)
@@ -95,10 +96,24 @@ class ClusterView:
     def setup_provider(self) -> AbstractSetupProvider:
         """Configures the nodes; made from the stored description on first use."""
         if self._setup_provider is None:
+            self._require(self._base.setup, "setup provider")
             from elasticluster.providers.registry import setup_provider
 
             self._setup_provider = setup_provider(self._base.setup)
         return self._setup_provider
+
+    @property
+    def can_be_set_up(self) -> bool:
+        """Whether the cluster has a setup provider."""
+        return self._setup_provider is not None or bool(self._base.setup.type)
+
+    def _require(self, component: ComponentRef, what: str) -> None:
+        if not component.type:
+            argument = what.replace(" ", "_")
+            raise ConfigurationError(
+                f"Cluster '{self.name}' has no {what}.",
+                hint=f"Give one as `{argument}` when you make the cluster.",
+            )
 
     def get_all_nodes(self) -> list[Node]:
         """Return all nodes, of whatever kind."""

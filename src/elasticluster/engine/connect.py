@@ -166,7 +166,7 @@ def connect(run: Run, key: KeyPair, timeout: float) -> None:
     attempt = _Attempt(run, key, names)
     with run.phase(Phase.CONNECT, len(names)):
         wait_until(attempt.round, timeout=timeout, interval=attempt.interval, clock=run.tools.clock)
-        run.give_up(Phase.CONNECT, attempt.failures())
+        run.give_up(Phase.CONNECT, attempt.failures(timeout))
     write_known_hosts(run)
 
 
@@ -188,9 +188,12 @@ class _Attempt:
         self._first_contacts = 0
         self.interval = min(PROBE_INTERVAL, run.tools.polling_interval)
 
-    def failures(self) -> dict[str, Failure]:
-        """Return why each remaining node has not let us in."""
-        return self._last
+    def failures(self, timeout: float) -> dict[str, Failure]:
+        """Return why each remaining node has not let us in for `timeout` seconds."""
+        after = f" (given up after {timeout:g} s)"
+        return {
+            name: replace(failure, message=failure.message + after) for name, failure in self._last.items()
+        }
 
     def round(self) -> bool:
         """Try every remaining node once; return whether none remains."""
@@ -226,7 +229,9 @@ class _Attempt:
         self._run.update(replace(ids[i], host_keys=found) for i, found in keys.items())
         for instance_id, node in ids.items():
             if instance_id not in keys:
-                self._last[node.name] = Failure(layer=Layer.HOST_KEY, message="has not made its host key yet")
+                self._last[node.name] = Failure(
+                    layer=Layer.BOOT, message="has not come up so far as to have a host key"
+                )
 
     def _let_in(self, host_keys: dict[str, tuple[str, ...]]) -> None:
         """Mark the nodes as reachable that have let us in, with the keys that they showed."""

@@ -77,7 +77,8 @@ def test_plan_resumes_stopped_machines():
 
 def test_plan_ignores_terminated_machines():
     plan = plan_start(
-        cluster(planned("c1", instance_id="i-1")), [machine(1, InstanceState.TERMINATED), machine(2, node="c1")]
+        cluster(planned("c1", instance_id="i-1")),
+        [machine(1, InstanceState.TERMINATED), machine(2, node="c1")],
     )
     assert plan.present["c1"].id == "i-2"
     assert plan.discard == ()
