@@ -1,0 +1,178 @@
+"""Connections for users: command lines for OpenSSH's own programs, and a Paramiko client for programs."""
+
+from __future__ import annotations
+
+import getopt
+import logging
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from elasticluster.exceptions import UsageError
+from elasticluster.model import Failure, SshTarget
+from elasticluster.ssh.hostkeys import place, read_known_hosts
+from elasticluster.ssh.knock import knock
+from elasticluster.ssh.line import Line
+from elasticluster.ssh.login import LOG, DeniedError, hang_up, load_key
+
+if TYPE_CHECKING:
+    import paramiko
+
+_SSH_OPTIONS = "1246AaB:b:C:c:D:E:e:F:fGgI:i:J:Kkl:L:m:MNnO:o:P:p:Q:qR:S:sTtVvW:w:XxYy"
+_SFTP_OPTIONS = "1246AaB:b:Cc:D:F:fhi:J:l:No:P:pqR:rS:s:vX:"
+"""Options of ``ssh`` and ``sftp``, from their manual pages (9.9); a colon follows those with a value."""
+
+_log = logging.getLogger(__name__)
+
+
+def ssh_command(target: SshTarget, known_hosts: str, args: Sequence[str] = ()) -> list[str]:
+    """Return the command line that opens a shell on a node, or runs a command there.
+
+    Args:
+        target: the node.
+        known_hosts: path of the cluster's known-hosts file.
+        args: what the user gave: options of ``ssh``, then a command. The options come before ours, and
+            OpenSSH takes the first value that it meets: the user has the last word.
+
+    Raises:
+        UsageError: ``ssh`` has no such option, or one lacks its value.
+    """
+    options, command = _split("ssh", args, _SSH_OPTIONS)
+    destination = f"{target.user}@{target.host}"
+    return [
+        "ssh",
+        *options,
+        *_options(target, known_hosts),
+        destination,
+        *(["--", *command] if command else []),
+    ]
+
+
+def sftp_command(target: SshTarget, known_hosts: str, args: Sequence[str] = ()) -> list[str]:
+    """Return the command line that opens a file-transfer session with a node.
+
+    Args:
+        target: the node.
+        known_hosts: path of the cluster's known-hosts file.
+        args: what the user gave: options of ``sftp``, then at most one path on the node.
+
+    Raises:
+        UsageError: ``sftp`` has no such option, one lacks its value, or there is more than one path.
+    """
+    options, paths = _split("sftp", args, _SFTP_OPTIONS)
+    if len(paths) > 1:
+        raise UsageError(
+            f"sftp takes at most one path on the node, got {len(paths)}: {' '.join(paths)}.",
+            hint="To run several commands, give them on standard input or with `-b FILE`.",
+        )
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    destination = f"{target.user}@{host}" + (f":{paths[0]}" if paths else "")
+    return ["sftp", *options, *_options(target, known_hosts), destination]
+
+
+def _split(program: str, args: Sequence[str], letters: str) -> tuple[list[str], list[str]]:
+    """Return the options in `args`, and what follows them."""
+    try:
+        found, rest = getopt.getopt(list(args), letters)
+    except getopt.GetoptError as exc:
+        raise UsageError(f"{program}: {exc.msg}.", hint=f"See `man {program}` for its options.") from exc
+    return [word for option, value in found for word in (option, value) if word], rest
+
+
+def _options(target: SshTarget, known_hosts: str) -> list[str]:
+    options = [
+        f"Port={target.port}",
+        f"HostKeyAlias={target.name}",
+        "StrictHostKeyChecking=yes",
+        f"UserKnownHostsFile={_quoted(known_hosts)}",
+        "GlobalKnownHostsFile=/dev/null",
+    ]
+    if target.key_path:
+        options += [f"IdentityFile={_quoted(target.key_path)}", "IdentitiesOnly=yes"]
+    if target.proxy_command:
+        options.append(f"ProxyCommand={target.proxy_command}")
+    return [word for option in options for word in ("-o", option)]
+
+
+def _quoted(path: str) -> str:
+    """Return a path as OpenSSH's configuration takes it: in quotes, and ``%`` doubled as it begins a token.
+
+    ``-i`` would not do: OpenSSH looks for that file before it undoes the doubling.
+    """
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def paramiko_client(target: SshTarget, known_hosts: str | None = None) -> paramiko.SSHClient | None:
+    """Log in to a node.
+
+    Args:
+        target: the node. Without pinned host keys, here or in `known_hosts`, the one shown is accepted.
+        known_hosts: path of a file with further host keys to accept.
+
+    Returns:
+        a connected client, which the caller closes; None if it did not work (the log says why).
+
+    Raises:
+        StateError: `known_hosts` cannot be read.
+    """
+    accepted = (*target.host_keys, *_known(target, known_hosts))
+    line = knock([target])[target.name]
+    if isinstance(line, Failure):
+        _log.info("Cannot connect to node %s: %s", target.name, line)
+        return None
+    return _client(line, accepted)
+
+
+def _known(target: SshTarget, path: str | None) -> tuple[str, ...]:
+    if path is None:
+        return ()
+    known = read_known_hosts(path)
+    return (*known.get(target.name, ()), *known.get(place(target.host, target.port), ()))
+
+
+def _client(line: Line, accepted: Sequence[str]) -> paramiko.SSHClient | None:
+    import paramiko
+
+    client = paramiko.SSHClient()
+    client.set_log_channel(LOG)
+    client.set_missing_host_key_policy(paramiko.RejectPolicy() if accepted else paramiko.AutoAddPolicy())
+    try:
+        _accept(client, line.target, accepted)
+        _log_in(client, line)
+    except (DeniedError, paramiko.SSHException, EOFError, OSError) as exc:
+        _log.info("Cannot log in to node %s: %s", line.target.name, exc)
+        transport = client.get_transport()
+        if transport is not None:
+            hang_up(transport, line)
+        client.close()
+        line.close()
+        return None
+    weakref.finalize(client, line.close)
+    return client
+
+
+def _accept(client: paramiko.SSHClient, target: SshTarget, keys: Sequence[str]) -> None:
+    from paramiko.hostkeys import HostKeyEntry
+
+    name = place(target.host, target.port)
+    for key in keys:
+        entry = HostKeyEntry.from_line(f"{name} {key}")
+        if entry is not None and entry.key is not None:
+            client.get_host_keys().add(name, entry.key.get_name(), entry.key)
+
+
+def _log_in(client: paramiko.SSHClient, line: Line) -> None:
+    target, key = line.target, load_key(line.target.key_path)
+    client.connect(
+        target.host,
+        target.port,
+        target.user,
+        pkey=key,
+        allow_agent=key is None,
+        look_for_keys=False,
+        sock=line.socket,
+        timeout=target.timeout,
+        banner_timeout=target.timeout,
+        auth_timeout=target.timeout,
+    )
