@@ -50,7 +50,6 @@ def open_creator(config: str | None, storage_path: str | None, say: Callable[[st
 
 def _read(paths: Sequence[str]) -> Configuration:
     from elasticluster.config.templates import Configuration
-
     from elasticluster.providers.ansible_provider import SETUP_KEYS
 
     return Configuration.read(*paths, providers=_ProviderTables(), setups={"ansible": SETUP_KEYS})

@@ -215,9 +215,9 @@ def test_two_commands_at_once_are_kept_apart(run, stored, home):
 
 def test_output_into_a_closed_pipe_is_no_traceback(home, stored):
     stored()
-    command = f"{sys.executable} -m elasticluster list-nodes slurm | true"
+    command = ["sh", "-c", f"{sys.executable} -m elasticluster list-nodes slurm | true"]
     environment = os.environ | {"HOME": str(home)}
-    result = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert "Traceback" not in result.stderr
 
 

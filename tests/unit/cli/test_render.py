@@ -114,7 +114,8 @@ def test_list_nodes_leaves_kinds_without_nodes_out():
 def test_list_templates():
     found = [("slurm", "local", {"frontend": 1, "compute": 2})]
     assert render.template_list(found, []) == (
-        "1 cluster templates found.\n\nname:     slurm\ncloud:     local\nfrontend nodes: 1\ncompute nodes: 2\n"
+        "1 cluster templates found.\n\n"
+        "name:     slurm\ncloud:     local\nfrontend nodes: 1\ncompute nodes: 2\n"
     )
     head = "1 cluster templates found matching pattern(s) '*s*, x'.\n"
     assert render.template_list(found, ["*s*", "x"]).startswith(head)

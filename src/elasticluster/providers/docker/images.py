@@ -29,7 +29,7 @@ RELEASES: Mapping[str, str] = {"debian-13": "trixie", "debian-12": "bookworm"}
 NODE_REPOSITORY = "elasticluster/node"
 BASE_REPOSITORY = "elasticluster/base"
 
-_PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,sudo,python3,iproute2"
+_PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,sudo,python3,python3-apt,iproute2"
 _SCRIPTS = ("first-boot.sh", "prepare-image.sh")
 _DOCKERFILE = """\
 FROM {base}

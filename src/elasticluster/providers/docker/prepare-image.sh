@@ -11,7 +11,7 @@ install_packages() {
         export DEBIAN_FRONTEND=noninteractive
         apt-get update
         apt-get install -y --no-install-recommends \
-            systemd systemd-sysv dbus openssh-server sudo python3 iproute2
+            systemd systemd-sysv dbus openssh-server sudo python3 python3-apt iproute2
         rm -rf /var/lib/apt/lists/*
         # Left by images that are meant for single programs: it keeps packages from starting their services.
         rm -f /usr/sbin/policy-rc.d
