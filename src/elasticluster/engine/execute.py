@@ -256,7 +256,7 @@ def _configure(run: Run, options: StartOptions) -> Report:
     job = setup_job(run.cluster, run.tools, options)
     with run.phase(Phase.SETUP, sum(node.usable for node in run.cluster.nodes)):
         result = run.tools.setup.setup(job, run.tools.tell)
-    _take_over(run, result)
+        _take_over(run, result)
     verdict = _verdict(run.cluster, result)
     run.cluster = replace(run.cluster, ready=verdict in (Verdict.READY, Verdict.PARTLY_READY))
     run.save()
@@ -293,13 +293,24 @@ def setup_job(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Se
 
 def _take_over(run: Run, result: SetupResult) -> None:
     """Mark every node with what setup made of it."""
+    run.update(_after_setup(node, result) for node in run.cluster.nodes)
     for node in run.cluster.nodes:
-        failure = result.failures.get(node.name)
-        if failure:
-            run.update([node.failed(failure.layer, failure.message, failure.evidence)])
-        elif node.usable:
-            state = NodeState.READY if node.name in result.checked else NodeState.CONFIGURED
-            run.update([replace(node, state=NodeState.REACHABLE if result.error else state)])
+        if node.state in _SET_UP:
+            run.done(Phase.SETUP, node.name)
+
+
+def _after_setup(node: NodeRecord, result: SetupResult) -> NodeRecord:
+    failure = result.failures.get(node.name)
+    if failure:
+        return node.failed(failure.layer, failure.message, failure.evidence)
+    if not node.usable:
+        return node
+    if result.error:
+        return replace(node, state=NodeState.REACHABLE)
+    return replace(node, state=NodeState.READY if node.name in result.checked else NodeState.CONFIGURED)
+
+
+_SET_UP = (NodeState.READY, NodeState.CONFIGURED)
 
 
 def _verdict(cluster: ClusterRecord, result: SetupResult) -> Verdict:

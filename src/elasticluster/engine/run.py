@@ -81,13 +81,11 @@ class Run:
 
     @contextlib.contextmanager
     def phase(self, phase: Phase, total: int) -> Iterator[None]:
-        """Frame a phase with its events."""
+        """Frame a phase with its events; one that is broken off does not end."""
         began = self.tools.clock.now()
         self.tools.tell(PhaseStarted(phase, total))
-        try:
-            yield
-        finally:
-            self.tools.tell(PhaseEnded(phase, self.tools.clock.now() - began))
+        yield
+        self.tools.tell(PhaseEnded(phase, self.tools.clock.now() - began))
 
     def done(self, phase: Phase, node: str, message: str = "") -> None:
         """Tell that a node has come through a phase, or why not."""
