@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elasticluster.config.default import DEFAULT_PATH, deploy_default
-from elasticluster.exceptions import ClusterNotFound, ConfigurationError
+from elasticluster.exceptions import ClusterConflict, ClusterNotFound, ConfigurationError
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
     from elasticluster.config.keys import Key
     from elasticluster.config.templates import Configuration, Template, TemplateSummary
+    from elasticluster.model import ComponentRef
     from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
     from elasticluster.repository import JsonRepository
 
@@ -187,9 +188,15 @@ class Creator:
             raise ClusterNotFound(f"There is no cluster '{cluster_name}'.", hint=hint) from error
 
     def update(self, cluster: Cluster) -> None:
-        """Let a stored cluster know those values of its template that are safe to change meanwhile."""
+        """Let a stored cluster know those values of its template that are safe to change meanwhile.
+
+        Raises:
+            ClusterConflict: the template is for another cloud now, and the cluster has machines on the old.
+            ConfigurationError: something is wrong in the template.
+        """
         if cluster.template in self.configuration.template_names():
             template = self._usable(cluster.template)
+            _refuse_another_cloud(cluster, template.cloud)
             cluster.describe(cloud=template.cloud, setup=template.setup, login=cluster.record.login)
             cluster.update_config(
                 {
@@ -209,3 +216,23 @@ class Creator:
                 hint="Use a cloud section with `provider=docker`.",
             )
         return template
+
+
+def _refuse_another_cloud(cluster: Cluster, cloud: ComponentRef) -> None:
+    """Machines on a cloud that nobody looks at any more would be lost, and be paid for."""
+    record = cluster.record
+    begun = any(node.instance_id or node.batch for node in record.nodes)
+    if begun and _place(record.cloud) != _place(cloud):
+        raise ClusterConflict(
+            f"Cluster '{cluster.name}' has machines on cloud '{record.cloud.section}', "
+            f"but its template '{cluster.template}' is for another one now: '{cloud.section}'.",
+            hint="Let the template say the old one until the cluster was stopped, or use another template.",
+        )
+
+
+def _place(cloud: ComponentRef) -> dict[str, object]:
+    """Return what tells a cloud from others."""
+    from elasticluster.providers.registry import cloud_keys
+
+    names = [key.name for key in cloud_keys(cloud.type)[0] if key.place]
+    return {"type": cloud.type, "section": cloud.section} | {name: cloud.args.get(name) for name in names}

@@ -300,7 +300,8 @@ class InstanceRequest:
     """One create call: some nodes that differ only in name.
 
     Attributes:
-        token: idempotency token; the same call sent twice makes the instances once.
+        token: idempotency token; a call that a library sends again after a lost reply makes the
+            instances once.
         spec: what they are made of.
         names: the nodes' names, in launch order.
         tags: to be written on each, with `node` filled in where the cloud can do that.

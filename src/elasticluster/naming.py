@@ -14,6 +14,9 @@ CLUSTER_NAME_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 KIND_RE = re.compile(r"[A-Za-z]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z-]")
 """What a kind of node may be called: it becomes the beginning of a host name (RFC 952, RFC 1123)."""
 
+NODE_NAME_RE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""What a node may be called: it becomes its host name (RFC 952, RFC 1123)."""
+
 _OBJECT_NAME_LIMIT = 63  # GCE resource names and DNS labels, the strictest of all (RFC 1035)
 
 
@@ -44,6 +47,20 @@ def check_kind(kind: str) -> str:
             "begin with a letter or digit and do not end in a digit"
         )
     return kind
+
+
+def check_node_name(name: str) -> str:
+    """Return `name` if a node may be called that: it is a host name (RFC 952, RFC 1123).
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not NODE_NAME_RE.fullmatch(name):
+        raise ValueError(
+            f"'{name}' cannot be the name of a node: use lower-case letters, digits and hyphens, "
+            "begin and end with a letter or digit, 63 characters at most"
+        )
+    return name
 
 
 def new_uuid() -> str:

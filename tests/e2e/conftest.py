@@ -10,6 +10,8 @@ from pathlib import Path
 import docker
 import pytest
 
+from elasticluster.repository import JsonRepository
+
 LABEL = "elasticluster.uuid"
 
 
@@ -107,13 +109,17 @@ def _residue(engine, uuid):
 
 
 def _clean_up(engine, user):
-    left = []
-    for uuid in user.uuids():
-        left += _residue(engine, uuid)
-        for container in engine.containers.list(all=True, filters={"label": f"{LABEL}={uuid}"}):
-            container.remove(force=True, v=True)
-        for network in engine.networks.list(filters={"label": f"{LABEL}={uuid}"}):
-            network.remove()
-        for volume in engine.volumes.list(filters={"label": f"{LABEL}={uuid}"}):
-            volume.remove()
-    return left + [str(path) for path in (user.home / "tmp").iterdir()]
+    """Remove whatever is left of a user's clusters, stored or not, and return its names."""
+    owner = JsonRepository(str(user.home / ".elasticluster/storage")).owner
+    ours = {"label": f"elasticluster.owner={owner}"}
+    left = [str(path) for path in (user.home / "tmp").iterdir()]
+    for container in engine.containers.list(all=True, filters=ours):
+        left.append(container.name)
+        container.remove(force=True, v=True)
+    for network in engine.networks.list(filters=ours):
+        left.append(network.name)
+        network.remove()
+    for volume in engine.volumes.list(filters=ours):
+        left.append(volume.name)
+        volume.remove()
+    return left

@@ -211,9 +211,7 @@ def test_node_that_dies_during_setup_is_named_and_replaced(user, engine):
 
 def test_playbook_that_cannot_be_read_is_refused_before_anything_is_made(user):
     write(user, "- hosts: [unclosed\n")
-    result = user.run("start", "slurm")
-    assert result.returncode != 0
-    assert "mine.yml" in result.stderr + result.stdout
+    assert "mine.yml" in refused(user, user.run("start", "slurm"))
 
 
 def test_names_that_clouds_do_not_take(user, residue):

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from elasticluster.engine import execute
-from elasticluster.engine.execute import StartOptions
+from elasticluster.engine import stop as ending
+from elasticluster.engine.configure import StartOptions
 from elasticluster.engine.fakes import FakeClock, FakeCloud, FakeNetwork, FakeSetup
 from elasticluster.engine.run import Tools
 from elasticluster.model import ClusterRecord, ComponentRef, NodeRecord, NodeSpec
@@ -61,7 +62,7 @@ class World:
         return execute.setup(cluster, self.tools, StartOptions())
 
     def stop(self, cluster, **options):
-        return execute.stop(cluster, self.tools, **options)
+        return ending.stop(cluster, self.tools, **options)
 
     def told(self, kind):
         return [event for event in self.events if isinstance(event, kind)]

@@ -117,9 +117,21 @@ def test_cluster_of_another_template_is_not_touched(run, stored):
 )
 def test_wrong_node_counts_are_usage_errors(run, home, nodes):
     result = run("start", "slurm", f"--nodes={nodes}")
-    if nodes:
-        assert result.returncode == 2, result.stderr
-        assert not (home / ".elasticluster/storage/slurm.json").exists()
+    assert result.returncode == 2, result.stderr
+    assert not (home / ".elasticluster/storage/slurm.json").exists()
+
+
+def test_words_after_two_hyphens_are_refused_where_they_mean_nothing(run, stored):
+    stored()
+    result = run("stop", "slurm", "--", "--yes")
+    assert result.returncode == 2
+    assert "`stop` takes nothing after `--`, but got: --yes" in result.stderr
+
+
+def test_cluster_without_nodes_can_be_listed(run, home):
+    repository = JsonRepository(str(home / ".elasticluster/storage"))
+    repository.save_or_update(Cluster("empty", repository=repository))
+    assert "Frontend node: None\n" in run("list-nodes", "empty").stdout
 
 
 def test_other_node_counts_of_an_existing_cluster_are_refused(run, stored):

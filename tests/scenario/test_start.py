@@ -1,12 +1,15 @@
 """The whole way of a `start`, with everything that can go wrong on it."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
 from elasticluster.engine import execute
+from elasticluster.engine.configure import StartOptions
 from elasticluster.engine.events import NodeDone, Phase, PhaseStarted, Warned
 from elasticluster.engine.fakes import FakeCloud, host_key
+from elasticluster.engine.stop import pause
 from elasticluster.exceptions import (
     ClusterNotFound,
     ConfigurationError,
@@ -290,3 +293,206 @@ def test_dry_run_changes_nothing(world, cluster):
     assert [batch.names for batch in plan.create] == [("frontend001",), ("compute001", "compute002")]
     assert world.store.names() == []
     assert set(world.cloud.calls) == {"list_instances"}
+
+
+def test_setup_does_not_call_a_cluster_ready_whose_node_never_came_up(world, new_cluster):
+    world.cloud.broken["compute001"] = QuotaError("Quota of 2 instances reached.")
+    first = world.start(new_cluster(min_nodes={"compute": 1}))
+    report = world.configure(first.cluster)
+    assert report.verdict is Verdict.PARTLY_READY
+    assert "compute001" in report.lost
+
+
+def test_node_for_which_the_cloud_made_nothing_and_said_nothing_is_lost(world, new_cluster):
+    class Silent(FakeCloud):
+        def create_instances(self, request):
+            kept = replace(request, names=request.names[:1])
+            return super().create_instances(kept)
+
+    world.cloud = Silent(clock=world.cloud.clock)
+    report = world.start(new_cluster(min_nodes={"compute": 1}))
+    assert report.verdict is Verdict.PARTLY_READY
+    assert report.lost["compute002"].message == "the cloud made no instance for it and gave no reason"
+
+
+def test_setup_notices_machines_that_have_stopped_or_gone(world, new_cluster):
+    first = world.start(new_cluster(min_nodes={"compute": 0})).cluster
+    world.cloud.halt(first.node("compute001").instance_id)
+    del world.cloud.machines[first.node("compute002").instance_id]
+    report = world.configure(first)
+    assert report.verdict is Verdict.PARTLY_READY
+    assert report.lost["compute001"].message.endswith("has stopped")
+    assert report.lost["compute002"].message.endswith("is gone")
+
+
+def test_node_that_no_check_has_named_makes_the_cluster_not_verified(world, cluster):
+    class Forgetful(type(world.setup)):
+        def setup(self, job, tell):
+            result = super().setup(job, tell)
+            return replace(result, checked=result.checked - {"compute002"})
+
+    world.setup = Forgetful()
+    report = world.start(cluster)
+    assert report.verdict is Verdict.NOT_VERIFIED
+    assert report.unverified == ("compute002",)
+
+
+def test_stored_cluster_is_not_ready_while_it_is_not_proved_anew(world, cluster):
+    first = world.start(cluster).cluster
+    assert first.ready
+    world.setup.failing["compute001"] = "no"
+    assert not world.configure(first).cluster.ready
+    assert not world.store.load("slurm").ready
+
+
+def test_setup_checks_variables_before_it_touches_a_node(world, cluster):
+    first = world.start(cluster).cluster
+    world.setup.refused = ConfigurationError("no such variable")
+    with pytest.raises(ConfigurationError):
+        world.configure(first)
+    assert len(world.setup.jobs) == 1
+
+
+def test_what_was_begun_of_a_refused_cluster_is_kept_if_it_cannot_be_removed(world, cluster):
+    class Vanishing(FakeCloud):
+        def prepare(self, cluster):
+            super().prepare(cluster)
+            self.outage = ThrottledError("The engine is away.")
+            raise self.outage
+
+    world.cloud = Vanishing(clock=world.cloud.clock)
+    with pytest.raises(ThrottledError):
+        world.start(cluster)
+    assert world.store.names() == ["slurm"]
+    world.cloud.outage = None
+    world.stop(world.store.load("slurm"))
+    assert world.cloud.shared == set()
+
+
+def test_stored_cluster_without_machines_is_kept_when_its_start_is_refused(world, cluster):
+    world.store.save(cluster)
+    world.cloud.refused = CredentialsError("Expired.")
+    with pytest.raises(CredentialsError):
+        world.start(cluster)
+    assert world.store.names() == ["slurm"]
+
+
+def test_cloud_that_cannot_tag_machines_gets_one_call_for_each(world, cluster):
+    world.cloud.tags_instances = False
+    world.start(cluster)
+    assert world.cloud.calls["create_instances"] == 3
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(-1, 3), (1, 3), (2, 2), (0, 2)])
+def test_limit_of_parallel_calls(world, cluster, limit, expected):
+    world.start(cluster, max_parallel=limit)
+    assert world.cloud.calls["create_instances"] == expected
+
+
+def test_host_keys_are_asked_for_again_after_a_hiccup(world, cluster):
+    class Moody(FakeCloud):
+        def host_keys(self, ids):
+            if not self.calls["host_keys"]:
+                self.calls["host_keys"] += 1
+                raise ThrottledError("Slow down.")
+            return super().host_keys(ids)
+
+    world.cloud = Moody(clock=world.cloud.clock)
+    assert world.start(cluster).verdict is Verdict.READY
+
+
+def test_machine_gone_while_it_is_knocked_at_is_not_waited_for(world, cluster):
+    first = world.start(cluster).cluster
+
+    class Deadly(type(world.network)):
+        def probe(self, targets):
+            world.cloud.machines.pop(first.node("compute001").instance_id, None)
+            alive = [target for target in targets if target.name != "compute001"]
+            deaf = {"compute001": Failure(layer=Layer.TIMED_OUT, message="no answer")}
+            answers = dict(super().probe(alive))
+            return answers | {
+                name: replace(next(iter(answers.values())), failure=failure, host_keys=())
+                for name, failure in deaf.items()
+                if any(target.name == name for target in targets) and answers
+            }
+
+    world.network = Deadly()
+    began = world.cloud.clock.seconds
+    report = world.start(first)
+    assert report.lost["compute001"].message.endswith("is gone")
+    assert world.cloud.clock.seconds - began < 10
+
+
+def test_broken_machine_that_cannot_be_destroyed_is_told_of(world, cluster):
+    first = world.start(cluster).cluster
+    world.cloud.halt(first.node("compute001").instance_id, InstanceState.ERROR)
+    world.cloud.stop_instances = lambda ids: dict.fromkeys(ids, QuotaError("It is locked."))
+    assert world.start(first).verdict is Verdict.READY
+    assert any("could not be destroyed: It is locked." in event.text for event in world.told(Warned))
+
+
+def test_thousand_lost_nodes_cost_one_entry_of_the_journal(world, new_cluster):
+    cluster = new_cluster(compute=300)
+    world.cloud.broken |= {f"compute{n:03d}": QuotaError("no") for n in range(1, 301)}
+    entries = []
+    journal = world.store.journal
+    world.store.journal = lambda record, changed: (entries.append(len(changed)), journal(record, changed))
+    world.start(cluster)
+    assert len(entries) < 10
+    assert max(entries) >= 300
+
+
+def test_launch_makes_only_the_named_node_and_leaves_the_others_alone(world, cluster):
+    first = world.start(cluster).cluster
+    dead, halted = (first.node(name).instance_id for name in ("compute001", "compute002"))
+    world.cloud.halt(dead, InstanceState.ERROR)
+    world.cloud.halt(halted)
+    del world.cloud.machines[first.node("frontend001").instance_id]
+    record = execute.launch(first, world.tools, ["frontend001"])
+    assert record.node("frontend001").instance_id in world.cloud.machines
+    assert {dead, halted} < set(world.cloud.machines)
+    assert world.cloud.calls["resume_instances"] == 0
+
+
+def test_launch_takes_over_a_machine_found_by_its_tags(world, cluster):
+    first = world.start(cluster).cluster
+    forgotten = cluster.with_nodes(*(node for node in cluster.nodes))
+    world.store.delete("slurm")
+    record = execute.launch(forgotten, world.tools, ["compute001"])
+    assert record.node("compute001").instance_id == first.node("compute001").instance_id
+    assert len(world.cloud.machines) == 3
+
+
+def test_refresh_reads_all_addresses_with_one_call(world, cluster):
+    first = world.start(cluster).cluster
+    before = world.cloud.calls["list_instances"]
+    machine = first.node("compute001").instance_id
+    world.cloud.resume_instances([machine])
+    record = execute.refresh(first, world.tools)
+    assert record.node("compute001").ssh_port == first.node("compute001").ssh_port + 1000
+    assert world.cloud.calls["list_instances"] == before + 1
+
+
+def test_paused_cluster_is_started_again_by_start(world, cluster):
+    first = world.start(cluster).cluster
+    paused = pause(first, world.tools, [node.name for node in first.nodes])
+    assert {node.state for node in paused.nodes} == {NodeState.PAUSED}
+    assert {node.state for node in world.store.load("slurm").nodes} == {NodeState.PAUSED}
+    report = world.start(paused)
+    assert report.verdict is Verdict.READY
+    assert [node.instance_id for node in report.cluster.nodes] == [node.instance_id for node in first.nodes]
+
+
+def test_events_come_one_at_a_time(world, cluster):
+    at_once = []
+    most = []
+
+    def slow(event):
+        at_once.append(event)
+        most.append(len(at_once))
+        time.sleep(0.001)
+        at_once.remove(event)
+
+    tools = replace(world.tools, tell=slow)
+    execute.start(cluster, tools, StartOptions())
+    assert max(most) == 1

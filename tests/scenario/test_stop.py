@@ -1,6 +1,8 @@
 """The whole way of a `stop`."""
 
-from elasticluster.engine import execute
+import pytest
+
+from elasticluster.engine import stop as ending
 from elasticluster.engine.fakes import FakeCloud
 from elasticluster.exceptions import InstanceError, SubnetError
 
@@ -81,6 +83,47 @@ def test_stop_of_a_stopped_cluster_is_no_error(world, cluster):
 
 def test_dry_run_of_stop_changes_nothing(world, cluster):
     record = world.start(cluster).cluster
-    plan = execute.plan_to_stop(record, world.tools)
+    plan = ending.plan_to_stop(record, world.tools)
     assert len(plan.instances) == 3
     assert len(world.cloud.machines) == 3
+
+
+def test_stop_that_waits_in_vain_keeps_the_cluster(world, cluster):
+    class Slow(FakeCloud):
+        def stop_instances(self, ids):
+            return {}
+
+    world.cloud = Slow(clock=world.cloud.clock)
+    record = world.start(cluster).cluster
+    report = world.stop(record, wait=True)
+    assert report.failures["compute001"] == "still listed after 600 s"
+    assert world.store.names() == ["slurm"]
+
+
+def test_stop_by_force_goes_on_by_record_when_the_cloud_lists_nothing(world, cluster):
+    class Mute(FakeCloud):
+        mute = False
+
+        def list_instances(self, cluster=None):
+            if self.mute:
+                raise InstanceError("No listing today.")
+            return super().list_instances(cluster)
+
+    world.cloud = Mute(clock=world.cloud.clock)
+    record = world.start(cluster).cluster
+    world.cloud.mute = True
+    with pytest.raises(InstanceError):
+        world.stop(record)
+    assert world.store.names() == ["slurm"]
+    assert world.stop(record, force=True).failures == {"machines in no record": "No listing today."}
+    assert world.cloud.machines == {}
+    assert world.store.names() == []
+
+
+def test_destroying_one_node_waits_for_that_one_only(world, cluster):
+    record = world.start(cluster).cluster
+    began = world.cloud.clock.seconds
+    left = ending.destroy(record, world.tools, ["compute001"], wait=True)
+    assert left.node("compute001").instance_id is None
+    assert len(world.cloud.machines) == 2
+    assert world.cloud.clock.seconds == began

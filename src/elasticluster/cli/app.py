@@ -56,6 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     _merge_options(params, rest)
     _log(params.verbose)
     command = commands[params.command]
+    if rest and not command.takes_rest:
+        parser.error(f"`{params.command}` takes nothing after `--`, but got: {' '.join(rest)}")
+    return _run(command, params)
+
+
+def _run(command: AbstractCommand, params: argparse.Namespace) -> int:
     try:
         command.pre_run()
         status = params.func() or 0
@@ -68,7 +74,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, users are not shown the inside of the program
+        return _failed(_internal(error), params.verbose)
     return int(status)
+
+
+def _internal(error: Exception) -> ElastiClusterError:
+    wrapped = ElastiClusterError(
+        f"Something unexpected went wrong: {type(error).__name__}: {error}",
+        hint="What exists is recorded. With -vvv you see where it happened; please report that.",
+    )
+    wrapped.__cause__ = error
+    wrapped.exit_code = os.EX_SOFTWARE
+    return wrapped
 
 
 def build_parser(params: argparse.Namespace) -> tuple[argparse.ArgumentParser, dict[str, AbstractCommand]]:

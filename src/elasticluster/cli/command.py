@@ -28,7 +28,10 @@ class AbstractCommand(ABC):
 
     Attributes:
         params: the same.
+        takes_rest: whether it hands on what follows ``--``.
     """
+
+    takes_rest = False
 
     def __init__(self, params: argparse.Namespace) -> None:
         self.params = params

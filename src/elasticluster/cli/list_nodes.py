@@ -7,6 +7,7 @@ from typing import Any
 
 from elasticluster.cli import render
 from elasticluster.cli.command import AbstractCommand
+from elasticluster.cli.start import frontend_name
 
 
 class ListNodes(AbstractCommand):
@@ -37,6 +38,6 @@ class ListNodes(AbstractCommand):
             data = render.cluster_data(record) | {"nodes": [render.node_data(node) for node in record.nodes]}
             print(json.dumps(data, indent=2))
         else:
-            print(render.summary(record, cluster.get_ssh_to_node().name))
+            print(render.summary(record, frontend_name(cluster)))
             print(render.node_list(record))
         return 0

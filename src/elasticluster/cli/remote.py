@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli.command import AbstractCommand
-from elasticluster.exceptions import ReadinessError
+from elasticluster.exceptions import ReadinessError, UnsupportedError
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster, Node
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class _Remote(AbstractCommand):
     """What both commands have in common."""
 
+    takes_rest = True
     program: str
     help: str
     description: str
@@ -49,7 +50,12 @@ class _Remote(AbstractCommand):
             node = self._found_again(cluster, node)
         command = {"ssh": ssh_command, "sftp": sftp_command}[self.program]
         argv = command(node.ssh_target(), cluster.known_hosts_file, self.params.rest)
-        os.execvp(argv[0], argv)  # noqa: S606 - no shell takes part; signals and status go straight through
+        try:
+            os.execvp(argv[0], argv)  # noqa: S606 - no shell takes part; signals and status go straight through
+        except OSError as exc:
+            raise UnsupportedError(
+                f"OpenSSH's `{argv[0]}` cannot be run: {exc.strerror}.", hint="Install the OpenSSH client."
+            ) from exc
 
     def _found_again(self, cluster: Cluster, node: Node) -> Node:
         cluster.update()

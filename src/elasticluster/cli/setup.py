@@ -11,6 +11,8 @@ from elasticluster.cli.start import EXIT_NOT_VERIFIED, print_verdict, run_with_p
 class SetupCluster(AbstractCommand):
     """Configure a cluster by running its setup provider again."""
 
+    takes_rest = True
+
     def setup(self, subparsers: Any) -> None:
         """Add the parser."""
         parser = subparsers.add_parser(
@@ -31,5 +33,6 @@ class SetupCluster(AbstractCommand):
     def execute(self) -> int:
         """Configure, report."""
         cluster = self.load(self.params.cluster)
+        self.creator.update(cluster)
         report = run_with_progress(cluster, self.params, bring_up=False)
         return print_verdict(report, require_check=self.params.require_check)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli import render
 from elasticluster.cli.command import AbstractCommand, say
-from elasticluster.exceptions import ClusterConflict, ClusterNotFound, UsageError
+from elasticluster.exceptions import ClusterConflict, ClusterNotFound, NodeNotFound, UsageError
 from elasticluster.model import Report, Verdict
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXIT_CODES = {
     Verdict.READY: 0,
     Verdict.NOT_CONFIGURED: 0,
+    Verdict.NOT_VERIFIED: 0,
     Verdict.PARTLY_READY: 3,
     Verdict.NOT_READY: 4,
 }
@@ -25,6 +26,8 @@ EXIT_NOT_VERIFIED = 5
 
 class Start(AbstractCommand):
     """Create a cluster using one of the configured templates."""
+
+    takes_rest = True
 
     def setup(self, subparsers: Any) -> None:
         """Add the parser."""
@@ -70,7 +73,7 @@ class Start(AbstractCommand):
             print(render.start_plan(cluster.record, cluster.look_ahead()))
             return 0
         report = run_with_progress(cluster, self.params, configure=not self.params.no_setup)
-        print(render.summary(report.cluster, cluster.get_ssh_to_node().name))
+        print(render.summary(report.cluster, frontend_name(cluster)))
         return print_verdict(report, require_check=self.params.require_check)
 
     def _cluster(self) -> Cluster:
@@ -78,7 +81,7 @@ class Start(AbstractCommand):
         from elasticluster.config.counts import parse_node_counts
 
         template, name = self.params.cluster, self.params.cluster_name or self.params.cluster
-        counts = parse_node_counts(self.params.nodes) if self.params.nodes else {}
+        counts = {} if self.params.nodes is None else parse_node_counts(self.params.nodes)
         try:
             cluster = self.creator.load_cluster(name)
         except ClusterNotFound:
@@ -103,12 +106,20 @@ def _refuse_other_counts(cluster: Cluster, counts: Mapping[str, int]) -> None:
         )
 
 
+def frontend_name(cluster: Cluster) -> str:
+    """Return the name of the node that `ssh` goes to; ``None`` in words if there is no node at all."""
+    try:
+        return cluster.get_ssh_to_node().name
+    except NodeNotFound:
+        return "None"
+
+
 def run_with_progress(
     cluster: Cluster, params: Any, *, configure: bool = True, bring_up: bool = True
 ) -> Report:
     """Start (or only configure) a cluster while its progress is shown."""
     from elasticluster.cli.progress import shown
-    from elasticluster.engine.execute import StartOptions
+    from elasticluster.engine.configure import StartOptions
 
     options = StartOptions(
         configure=configure,
@@ -135,6 +146,6 @@ def print_verdict(report: Report, *, require_check: bool) -> int:
             f"\nWhat there is was kept. To carry on: elasticluster start {report.cluster.template}"
             f" --name {report.cluster.name}; to remove it: elasticluster stop {report.cluster.name}"
         )
-    if report.verdict is Verdict.NOT_VERIFIED:
-        return EXIT_NOT_VERIFIED if require_check else EXIT_CODES[Verdict.PARTLY_READY] if report.lost else 0
-    return EXIT_CODES[report.verdict]
+    if report.verdict is Verdict.NOT_VERIFIED and require_check:
+        return EXIT_NOT_VERIFIED
+    return max(EXIT_CODES[report.verdict], EXIT_CODES[Verdict.PARTLY_READY] if report.lost else 0)

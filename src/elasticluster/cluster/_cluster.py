@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cluster._node import Node
-from elasticluster.cluster._setup import clean_up, setup_port
+from elasticluster.cluster._setup import SetupPort, clean_up
 from elasticluster.cluster._view import ClusterView
 from elasticluster.engine import execute
+from elasticluster.engine import stop as ending
+from elasticluster.engine.configure import StartOptions, setup_job
 from elasticluster.engine.events import Listener, ignore
 from elasticluster.engine.plan import StartPlan, StopPlan
 from elasticluster.engine.run import Tools
@@ -34,7 +36,7 @@ from elasticluster.model import (
     Report,
     Verdict,
 )
-from elasticluster.naming import NodeNamingPolicy, check_cluster_name, check_kind, new_uuid
+from elasticluster.naming import NodeNamingPolicy, check_cluster_name, check_kind, check_node_name, new_uuid
 
 if TYPE_CHECKING:
     from elasticluster.engine.ports import ClusterStore, SetupJob
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from elasticluster.repository import AbstractClusterRepository
 
 _DEFAULT_INTERVAL = 10
+_DEFAULT_KEY_NAME = "elasticluster-key"
 _DEFAULT_KEYS = ("~/.ssh/id_rsa.pub", "~/.ssh/id_rsa")
 
 
@@ -65,7 +68,7 @@ class Cluster(ClusterView):
             take longer are marked as down.
         ssh_probe_timeout: seconds that one SSH attempt may take.
         ssh_proxy_command: ``ssh -o ProxyCommand``.
-        thread_pool_max_size: create calls at the same time, at most, for providers without bulk calls.
+        thread_pool_max_size: kept for old programs, without effect; see :meth:`start`.
         **extra: kept with the cluster; ``template`` and ``ssh_to`` have a meaning.
 
     Attributes:
@@ -83,7 +86,7 @@ class Cluster(ClusterView):
     def __init__(
         self,
         name: str,
-        user_key_name: str | AbstractCloudProvider = "elasticluster-key",
+        user_key_name: str | AbstractCloudProvider = _DEFAULT_KEY_NAME,
         user_key_public: str | AbstractSetupProvider = _DEFAULT_KEYS[0],
         user_key_private: str = _DEFAULT_KEYS[1],
         cloud_provider: AbstractCloudProvider | str | None = None,
@@ -177,7 +180,7 @@ class Cluster(ClusterView):
             the new node.
 
         Raises:
-            ValueError: `kind` cannot begin a host name, or a node is called `name` already.
+            ValueError: `kind` or `name` cannot be (part of) a host name, or a node is called that already.
         """
         spec = NodeSpec(
             kind=check_kind(kind),
@@ -219,6 +222,7 @@ class Cluster(ClusterView):
         for name in map(str.lower, names):  # host names do not tell upper from lower case
             if name in taken:
                 raise ValueError(f"cluster '{self.name}' has a node called '{name}' already")
+            check_node_name(name)
             self.nodes.setdefault(spec.kind, []).append(Node.of(self, NodeRecord(name=name, spec=spec)))
 
     def add_specified(self, spec: NodeSpec, count: int, min_count: int | None = None) -> None:
@@ -234,18 +238,20 @@ class Cluster(ClusterView):
 
     def _naming(self, kind: str) -> NodeNamingPolicy:
         naming = NodeNamingPolicy()
-        for node in self.nodes.get(kind, []):
+        for node in self.get_all_nodes():  # a node of another kind may have been given such a name
             with contextlib.suppress(ValueError):
-                naming.use(kind, node.name)
+                if naming.parse(node.name)["kind"] == kind.lower():
+                    naming.use(kind, node.name)
         return naming
 
     def remove_node(self, node: Node, stop: bool = False) -> None:  # noqa: FBT001, FBT002 - documented
         """Remove a node from the cluster; its machine goes on running unless `stop`."""
-        if stop and node.instance_id:
-            self.destroy([node.name])
-        self.nodes[node.kind].remove(node)
-        if self._stored:
-            self._save()
+        with self._locked():
+            if stop and node.instance_id:
+                self._adopt(ending.destroy(self.record, self._tools(), [node.name]))
+            self.nodes[node.kind].remove(node)
+            if self._stored:
+                self.repository.save_or_update(self)
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -256,8 +262,8 @@ class Cluster(ClusterView):
 
         Args:
             min_nodes: for each kind, the number of nodes to be content with; all of them if missing.
-            max_concurrent_requests: create calls at the same time; 0: four for each processor, 1: one
-                machine after another.
+            max_concurrent_requests: create calls at the same time; 0: four for each processor, 1 or
+                less: one machine after another.
 
         Raises:
             ClusterSizeError: fewer nodes than `min_nodes` came up.
@@ -265,14 +271,13 @@ class Cluster(ClusterView):
         """
         if min_nodes is not None:
             self._base = replace(self._base, min_nodes=dict(min_nodes))
-        options = execute.StartOptions(configure=False, max_parallel=max_concurrent_requests)
-        report = self.bring_up(options)
+        report = self.bring_up(StartOptions(configure=False, max_parallel=max_concurrent_requests))
         if report.verdict is Verdict.NOT_READY:
             raise ClusterSizeError(
                 f"Cluster '{self.name}' is not ready: {report.error}.", hint=_reasons(report)
             )
 
-    def bring_up(self, options: execute.StartOptions) -> Report:
+    def bring_up(self, options: StartOptions) -> Report:
         """Start and, unless `options` say otherwise, configure; return one outcome a node."""
         with self._locked():
             return self._take(execute.start(self.record, self._tools(), options))
@@ -286,10 +291,10 @@ class Cluster(ClusterView):
         Returns:
             whether enough nodes are usable now; :attr:`report` says more.
         """
-        report = self.configure(execute.StartOptions(extra_args=tuple(extra_args)))
+        report = self.configure(StartOptions(extra_args=tuple(extra_args)))
         return report.verdict is not Verdict.NOT_READY
 
-    def configure(self, options: execute.StartOptions) -> Report:
+    def configure(self, options: StartOptions) -> Report:
         """Configure the nodes and check that they work; return one outcome a node."""
         with self._locked():
             return self._take(execute.setup(self.record, self._tools(), options))
@@ -305,13 +310,36 @@ class Cluster(ClusterView):
             ClusterError: something may still exist; the cluster is kept unless `force`.
         """
         with self._locked():
-            failures = execute.stop(self.record, self._tools(), force=force, wait=wait).failures
-            clean_up(self)
+            failures = ending.stop(self.record, self._tools(), force=force, wait=wait).failures
+            if not failures or force:
+                nodes = (_unmade(node.record) for node in self.get_all_nodes())
+                self._adopt(replace(self.record, nodes=tuple(nodes), ready=False))
+                clean_up(self)
         if failures:
             kept = "It was forgotten all the same." if force else "The cluster is kept; try `stop` again."
             lines = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
             raise ClusterError(f"Cluster '{self.name}' could not be stopped completely:\n{lines}", hint=kept)
-        self._adopt(replace(self.record, nodes=tuple(_unmade(node.record) for node in self.get_all_nodes())))
+
+    def pause(self) -> None:
+        """Stop all machines and keep their disks, so that :meth:`resume` can start them again.
+
+        Raises:
+            CloudProviderError: some machine may still run, or the cloud cannot do this.
+        """
+        self.pause_nodes([node.name for node in self.get_all_nodes()])
+
+    def pause_nodes(self, names: Collection[str]) -> None:
+        """Stop the machines of some nodes and keep their disks."""
+        with self._locked():
+            self._adopt(ending.pause(self.record, self._tools(), names))
+
+    def resume(self) -> None:
+        """Start paused machines again, and wait until they let us in; their addresses may be others.
+
+        Raises:
+            ClusterSizeError: too few nodes came up.
+        """
+        self.start()
 
     def update(self) -> None:
         """Read the addresses of all nodes again, with one call."""
@@ -326,7 +354,7 @@ class Cluster(ClusterView):
     def destroy(self, names: Collection[str], *, wait: bool = False) -> None:
         """Destroy the machines of some nodes; the nodes stay in the cluster."""
         with self._locked():
-            self._adopt(execute.destroy(self.record, self._tools(), names, wait=wait))
+            self._adopt(ending.destroy(self.record, self._tools(), names, wait=wait))
 
     @property
     def seconds_between_looks(self) -> float:
@@ -339,7 +367,7 @@ class Cluster(ClusterView):
 
     def plan_to_stop(self) -> StopPlan:
         """Return what :meth:`stop` would destroy now; changes nothing."""
-        return execute.plan_to_stop(self.record, self._tools())
+        return ending.plan_to_stop(self.record, self._tools())
 
     def key_pair(self) -> KeyPair:
         """Return the key pair to log in with: the one named, or the cluster's own."""
@@ -347,8 +375,8 @@ class Cluster(ClusterView):
 
     def setup_job(self, extra_args: Sequence[str] = ()) -> SetupJob:
         """Return what a setup provider works on: the cluster with its keys, files and sizes."""
-        options = execute.StartOptions(extra_args=tuple(extra_args))
-        return execute.setup_job(self.record, self._tools(), options)
+        options = StartOptions(extra_args=tuple(extra_args))
+        return setup_job(self.record, self._tools(), options)
 
     def update_config(self, cluster_config: Mapping[str, Any]) -> None:
         """Take over those configuration values that are safe to change on a running cluster.
@@ -382,14 +410,14 @@ class Cluster(ClusterView):
         from elasticluster.ssh.probe import ParamikoProber
 
         self.cloud_provider.adopt(self.record)
-        interval = self.polling_interval if self.polling_interval != _DEFAULT_INTERVAL else None
+        chosen = "polling_interval" in vars(self) or self.polling_interval != _DEFAULT_INTERVAL
         return Tools(
             provider=self.cloud_provider,
             prober=ParamikoProber(),
-            setup=setup_port(self),
+            setup=SetupPort(self),
             store=self._store,
             tell=self.listener,
-            interval=interval,
+            interval=self.polling_interval if chosen else None,
         )
 
     @contextlib.contextmanager
@@ -401,6 +429,9 @@ class Cluster(ClusterView):
                 self._base = replace(self._base, owner=self.repository.owner)
             try:
                 yield
+            except BaseException:
+                self._adopt(self._load() or self.record)  # what was done before the error is true
+                raise
             finally:
                 self._stored = self._load()
 
@@ -428,8 +459,9 @@ class Cluster(ClusterView):
         self.report = report
         return report
 
-    def _save(self) -> None:
-        self.repository.save_or_update(self)
+    def saved(self) -> None:
+        """Note that this object has just been stored as it is; called by its repository."""
+        self._stored = self._load()
 
     def _adopt(self, record: ClusterRecord) -> None:
         """Make this object show `record`, keeping the node objects that users may hold."""
@@ -448,7 +480,8 @@ def _in_one_order(arguments: tuple[Any, ...]) -> tuple[str, str, str, Any, Any]:
     first, second, third, fourth, fifth = arguments
     if isinstance(first, str):
         return first, str(second), third, fourth, fifth
-    return third, fourth or _DEFAULT_KEYS[0], fifth or _DEFAULT_KEYS[1], first, second
+    key_name = third if third != _DEFAULT_KEYS[1] else _DEFAULT_KEY_NAME
+    return key_name, fourth or _DEFAULT_KEYS[0], fifth or _DEFAULT_KEYS[1], first, second
 
 
 def _existing_keys(public: str, private: str) -> tuple[str, str]:

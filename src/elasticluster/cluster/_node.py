@@ -224,6 +224,18 @@ class Node:
         """
         self._cluster.destroy([self.name], wait=wait)
 
+    def pause(self) -> dict[str, str | None]:
+        """Stop its machine and keep the disk; :meth:`Cluster.resume` starts it again.
+
+        Returns:
+            the info needed to start it again: its ``instance_id``.
+
+        Raises:
+            CloudProviderError: it may still run, or the cloud cannot do this.
+        """
+        self._cluster.pause_nodes([self.name])
+        return {"instance_id": self.instance_id}
+
     def is_alive(self) -> bool:
         """Return whether its machine runs, as the cloud says; SSH may not answer yet.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from elasticluster.engine.events import Listener
@@ -14,23 +16,53 @@ if TYPE_CHECKING:
     from elasticluster.cluster._cluster import Cluster
 
 
-def setup_port(cluster: Cluster) -> SetupProvider:
-    """Return the cluster's setup provider as the engine wants it."""
-    provider: Any = cluster.setup_provider if cluster.can_be_set_up else None
-    if all(hasattr(provider, verb) for verb in ("check", "make_secrets", "setup")):
-        return cast("SetupProvider", provider)
-    return _DocumentedVerbsOnly(cluster)
+log = logging.getLogger("elasticluster")
+
+
+class SetupPort:
+    """A cluster's setup provider as the engine wants it; made when it is first used.
+
+    So a cluster whose provider is not installed any more can still be listed, used and stopped.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    @cached_property
+    def _port(self) -> SetupProvider:
+        provider: Any = self._cluster.setup_provider
+        if all(hasattr(provider, verb) for verb in ("check", "make_secrets", "setup")):
+            return cast("SetupProvider", provider)
+        return _DocumentedVerbsOnly(self._cluster)
+
+    def check(self, cluster: ClusterRecord) -> None:
+        """Check groups, variables and playbooks; a cluster without a provider has none."""
+        if self._cluster.can_be_set_up:
+            self._port.check(cluster)
+
+    def make_secrets(self, cluster: ClusterRecord) -> Mapping[str, str]:
+        """Return secrets that the cluster needs and does not have yet."""
+        return self._port.make_secrets(cluster)
+
+    def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Configure all usable nodes and check them."""
+        return self._port.setup(job, tell)
 
 
 def clean_up(cluster: Cluster) -> None:
-    """Let the setup provider remove what it kept for a cluster; both documented signatures are understood."""
-    cleanup = getattr(cluster.setup_provider, "cleanup", None) if cluster.can_be_set_up else None
-    if cleanup is None:
+    """Let the setup provider remove what it kept for a cluster that is gone.
+
+    Both documented signatures are understood. A provider that fails or is not installed any more must not
+    keep a cluster from being stopped: that is only logged.
+    """
+    if not cluster.can_be_set_up:
         return
-    if inspect.signature(cleanup).parameters:
-        cleanup(cluster)
-    else:
-        cleanup()
+    try:
+        cleanup = cluster.setup_provider.cleanup
+        takes_cluster = bool(inspect.signature(cleanup).parameters)
+        cleanup(cluster) if takes_cluster else cleanup()
+    except Exception as error:  # noqa: BLE001 - a third party's code; the cluster is gone already
+        log.warning("The setup provider of cluster '%s' could not clean up: %s", cluster.name, error)
 
 
 class _DocumentedVerbsOnly:

@@ -138,16 +138,17 @@ class ClusterView:
         ``ssh_to``; else the first node of the first kind among ssh, login, frontend and master that has
         one; else the first node of the first kind in alphabetical order.
 
+        A kind of which there are no nodes at the moment is passed over.
+
         Raises:
             NodeNotFound: there is no such node.
         """
         wanted = ssh_to or self.ssh_to
-        kinds = (wanted,) if wanted else (*_SSH_TO_RULE, *sorted(self.nodes))
-        for kind in kinds:
+        if wanted and wanted not in self.nodes:
+            return self.get_node_by_name(wanted)
+        for kind in (wanted, *_SSH_TO_RULE, *sorted(self.nodes)):
             if self.nodes.get(kind):
                 return self.nodes[kind][0]
-        if wanted:
-            return self.get_node_by_name(wanted)
         raise NodeNotFound(f"Cluster '{self.name}' has no nodes to log in to.")
 
     get_frontend_node = get_ssh_to_node

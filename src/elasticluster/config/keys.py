@@ -20,6 +20,7 @@ class Key:
         default: value if it is left out; None leaves it out of the result too.
         help: one sentence for people.
         choices: the only texts allowed; empty for any.
+        place: whether it says which cloud is meant, so that it cannot change under a running cluster.
     """
 
     name: str
@@ -28,3 +29,4 @@ class Key:
     default: Any = None
     help: str = ""
     choices: tuple[str, ...] = ()
+    place: bool = False

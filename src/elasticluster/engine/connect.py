@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import TypeVar
 
 from elasticluster.engine.events import Phase
 from elasticluster.engine.run import Run, no_answer, seen
@@ -19,6 +20,8 @@ from elasticluster.model import (
     NodeState,
     SshTarget,
 )
+
+T = TypeVar("T")
 
 PATIENCE = 60
 """Seconds for which a cloud that does not answer is asked again before that is an error."""
@@ -41,20 +44,56 @@ def target_of(run: Run, node: NodeRecord, key: KeyPair) -> SshTarget:
     )
 
 
+class Patience:
+    """Asks a cloud again that does not answer, for a while."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._silent_since: float | None = None
+
+    def ask(self, question: Callable[[], T]) -> T | None:
+        """Return the answer; None if there was none this time.
+
+        Raises:
+            CloudProviderError: there has been none for :data:`PATIENCE` seconds, or credentials are wrong.
+        """
+        now = self._run.tools.clock.now()
+        try:
+            answer = question()
+        except CredentialsError:
+            raise
+        except CloudProviderError as error:
+            if self._silent_since is None:
+                self._silent_since = now
+                self._run.warn(f"{error.message} Trying again for {PATIENCE} s.")
+            if now - self._silent_since >= PATIENCE:
+                raise
+            return None
+        self._silent_since = None
+        return answer
+
+
 class Watch:
     """Looks at a cluster's machines now and then, with one call for all of them.
+
+    Args:
+        run: the work at hand.
+        phase: whose events are told.
+        names: the nodes to look at.
+        resumed: those of them that were started again just now; clouds may call them stopped for a while.
 
     Attributes:
         waiting: names of the nodes that are not running with an address yet.
     """
 
-    def __init__(self, run: Run, phase: Phase, names: Collection[str]) -> None:
+    def __init__(self, run: Run, phase: Phase, names: Collection[str], resumed: Collection[str] = ()) -> None:
         self.waiting = set(names)
         self._run = run
         self._phase = phase
         self._names = set(names)
-        self._met: set[str] = set()
-        self._silent_since: float | None = None
+        self._resumed = set(resumed)
+        self._met = {node.name for node in run.cluster.nodes if node.address}
+        self._patience = Patience(run)
 
     def look(self) -> bool:
         """Take over what the cloud says now; nodes whose machine is broken or gone are given up.
@@ -84,20 +123,9 @@ class Watch:
         self.waiting.discard(name)
 
     def _list(self) -> dict[str, Instance] | None:
-        tools = self._run.tools
-        try:
-            machines = tools.provider.list_instances(self._run.cluster.uuid)
-        except CredentialsError:
-            raise
-        except CloudProviderError as error:
-            if self._silent_since is None:
-                self._silent_since = tools.clock.now()
-                self._run.warn(f"{error.message} Trying again for {PATIENCE} s.")
-            if tools.clock.now() - self._silent_since >= PATIENCE:
-                raise
-            return None
-        self._silent_since = None
-        return {machine.id: machine for machine in machines}
+        provider, uuid = self._run.tools.provider, self._run.cluster.uuid
+        machines = self._patience.ask(lambda: provider.list_instances(uuid))
+        return None if machines is None else {machine.id: machine for machine in machines}
 
     def _count(self, machines: dict[str, Instance]) -> None:
         """Wait no more for nodes whose machine runs and has an address."""
@@ -116,19 +144,27 @@ class Watch:
         before is gone.
         """
         if machine is None:
-            if node.name not in self._met:
-                return node
-            return Failure(layer=Layer.BOOT, message=f"its instance {node.instance_id} is gone")
+            return node if node.name not in self._met else gone(node)
         self._met.add(node.name)
-        if machine.state in _ENDED:
-            reason = f": {machine.reason}" if machine.reason else ""
-            return Failure(
-                layer=Layer.BOOT, message=f"its instance {machine.id} {_ENDED[machine.state]}{reason}"
-            )
-        state = node.state
-        if machine.state is InstanceState.RUNNING and state is NodeState.CREATING:
-            state = NodeState.RUNNING
-        return replace(seen(node, machine), state=state)
+        if machine.state is not InstanceState.STOPPED:
+            self._resumed.discard(node.name)
+        if machine.state in _ENDED and node.name not in self._resumed:
+            return ended(machine)
+        here = seen(node, machine)
+        up = machine.state is InstanceState.RUNNING and here.state is NodeState.CREATING
+        return replace(here, state=NodeState.RUNNING) if up else here
+
+
+def gone(node: NodeRecord) -> Failure:
+    """Return the failure of a node whose machine the cloud does not list."""
+    what = f"its instance {node.instance_id} is gone" if node.instance_id else "it has no instance"
+    return Failure(layer=Layer.BOOT, message=what)
+
+
+def ended(machine: Instance) -> Failure:
+    """Return the failure of a node whose machine does not run and will not by itself."""
+    reason = f": {machine.reason}" if machine.reason else ""
+    return Failure(layer=Layer.BOOT, message=f"its instance {machine.id} {_ENDED[machine.state]}{reason}")
 
 
 _ENDED = {
@@ -138,10 +174,16 @@ _ENDED = {
 }
 
 
-def boot(run: Run, timeout: float) -> None:
-    """Wait until every node that has a machine runs and has an address; give up on the others."""
+def boot(run: Run, timeout: float, resumed: Collection[str] = ()) -> None:
+    """Wait until every node that has a machine runs and has an address; give up on the others.
+
+    Args:
+        run: the work at hand.
+        timeout: seconds in all.
+        resumed: names of the nodes that were started again just now.
+    """
     names = [node.name for node in run.cluster.nodes if node.instance_id and node.state is not NodeState.DOWN]
-    watch = Watch(run, Phase.BOOT, names)
+    watch = Watch(run, Phase.BOOT, names, resumed)
     with run.phase(Phase.BOOT, len(names)):
         tools = run.tools
         wait_until(watch.look, timeout=timeout, interval=tools.polling_interval, clock=tools.clock)
@@ -185,6 +227,7 @@ class _Attempt:
         self._last: dict[str, Failure] = dict.fromkeys(names, no_answer())
         self._watch = Watch(run, Phase.CONNECT, names)
         self._looked = run.tools.clock.now()
+        self._patience = Patience(run)
         self._first_contacts = 0
         self.interval = min(PROBE_INTERVAL, run.tools.polling_interval)
 
@@ -225,7 +268,7 @@ class _Attempt:
         ids = {node.instance_id: node for node in nodes if node.instance_id and not node.host_keys}
         if not provider.delivers_host_keys or not ids:
             return
-        keys = provider.host_keys(list(ids))
+        keys = self._patience.ask(lambda: provider.host_keys(list(ids))) or {}
         self._run.update(replace(ids[i], host_keys=found) for i, found in keys.items())
         for instance_id, node in ids.items():
             if instance_id not in keys:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from elasticluster.engine.events import Phase
 from elasticluster.engine.plan import Batch
-from elasticluster.engine.pool import run_all
+from elasticluster.engine.pool import default_workers, run_all
 from elasticluster.engine.ports import Created
 from elasticluster.engine.run import Run
 from elasticluster.exceptions import CloudProviderError
@@ -27,18 +27,26 @@ from elasticluster.naming import new_uuid
 
 
 def requests_for(
-    cluster: ClusterRecord, batches: tuple[Batch, ...], key: KeyPair, max_parallel: int = 0
+    cluster: ClusterRecord,
+    batches: Sequence[Batch],
+    key: KeyPair,
+    max_parallel: int = 0,
+    *,
+    single: bool = False,
 ) -> list[InstanceRequest]:
-    """Turn the batches of a plan into create calls, each with an idempotency token of its own.
+    """Turn the batches of a plan into create calls, each with a token of its own.
 
     Args:
         cluster: the cluster that the nodes belong to.
         batches: from :func:`.plan.plan_start`.
         key: key pair to let in.
-        max_parallel: 0: as many calls at a time as the provider sees fit; 1: one machine after another.
+        max_parallel: 0: as many calls at a time as the provider sees fit; 1 or less: one machine after
+            another.
+        single: one call for each node, because a lost reply would not be found again by listing.
     """
-    split = _one_by_one(batches) if max_parallel == 1 else iter(batches)
-    return [_request(cluster, batch, key, max_parallel) for batch in split]
+    limit = max(max_parallel, 1) if max_parallel else 0
+    split = _one_by_one(batches) if single or limit == 1 else batches
+    return [_request(cluster, batch, key, limit) for batch in split]
 
 
 def create(run: Run, requests: list[InstanceRequest]) -> None:
@@ -48,9 +56,16 @@ def create(run: Run, requests: list[InstanceRequest]) -> None:
     reply or a crash leaves behind is found again by its tags.
     """
     run.update(_announced(run.node(name), request.token) for request in requests for name in request.names)
-    workers = 1 if any(request.max_parallel == 1 for request in requests) else len(requests)
     with run.phase(Phase.CREATE, sum(len(request.names) for request in requests)):
-        run_all(lambda request: _create_batch(run, request), requests, workers)
+        run_all(lambda request: _create_batch(run, request), requests, _workers(requests))
+
+
+def _workers(requests: list[InstanceRequest]) -> int:
+    """Return how many calls to make at a time; a bulk call keeps to the limit by itself."""
+    limit = max((request.max_parallel for request in requests), default=0)
+    if not limit:
+        return default_workers()
+    return limit if all(len(request.names) == 1 for request in requests) else 1
 
 
 def tags_of(cluster: ClusterRecord) -> Tags:
@@ -76,7 +91,7 @@ def _request(cluster: ClusterRecord, batch: Batch, key: KeyPair, max_parallel: i
     )
 
 
-def _one_by_one(batches: tuple[Batch, ...]) -> Iterator[Batch]:
+def _one_by_one(batches: Sequence[Batch]) -> Iterator[Batch]:
     for batch in batches:
         for name in batch.names:
             yield Batch(spec=batch.spec, names=(name,))
@@ -95,14 +110,14 @@ def _create_batch(run: Run, request: InstanceRequest) -> None:
     run.update(replace(run.node(name), instance_id=machine.id) for name, machine in made.items())
     for name in made:
         run.done(Phase.CREATE, name)
+    errors = {name: created.failures.get(name, _NO_REASON) for name in request.names if name not in made}
     run.give_up(
         Phase.CREATE,
-        {
-            name: Failure(layer=Layer.CREATE, message=str(error))
-            for name, error in created.failures.items()
-            if name not in made
-        },
+        {name: Failure(layer=Layer.CREATE, message=str(error)) for name, error in errors.items()},
     )
+
+
+_NO_REASON = "the cloud made no instance for it and gave no reason"
 
 
 def _by_name(request: InstanceRequest, created: Created) -> dict[str, Instance]:

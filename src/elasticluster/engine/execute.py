@@ -1,4 +1,4 @@
-"""The whole ways: start, setup, refresh, stop. Each phase takes the cluster on from where it is.
+"""The whole ways: start, setup, launch, refresh. Each phase takes the cluster on from where it is.
 
 Each of these can be run again after a failure or a crash and carries on. One outcome is kept for each
 node: a node that fails is marked as down with the reason and never stops the others.
@@ -6,52 +6,16 @@ node: a node that fails is marked as down with the reason and never stops the ot
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
 
-from elasticluster.engine.connect import boot, connect, write_known_hosts
+from elasticluster.engine.configure import StartOptions, configure
+from elasticluster.engine.connect import boot, connect, ended, gone, write_known_hosts
 from elasticluster.engine.create import create, requests_for
 from elasticluster.engine.events import Phase
-from elasticluster.engine.plan import Batch, StartPlan, StopPlan, plan_start, plan_stop
-from elasticluster.engine.ports import SetupJob
-from elasticluster.engine.run import Run, Tools, hopeful, seen
-from elasticluster.engine.wait import wait_until
-from elasticluster.exceptions import CloudProviderError, ElastiClusterError, InstanceError
-from elasticluster.model import (
-    ClusterRecord,
-    Failure,
-    InstanceState,
-    KeyPair,
-    NodeRecord,
-    NodeState,
-    Report,
-    SetupResult,
-    Verdict,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartOptions:
-    """How to start.
-
-    Attributes:
-        configure: whether to run the setup provider.
-        max_parallel: at most so many create calls at the same time; 0: as the provider sees fit.
-        extra_args: further arguments for the configuration tool.
-        verbosity: 0 quiet … 4 everything.
-    """
-
-    configure: bool = True
-    max_parallel: int = 0
-    extra_args: tuple[str, ...] = ()
-    verbosity: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopReport:
-    """The end of a `stop`: for each node or machine that may still exist, why."""
-
-    failures: Mapping[str, str] = field(default_factory=dict)
+from elasticluster.engine.plan import Batch, StartPlan, plan_start
+from elasticluster.engine.run import Run, Tools, seen
+from elasticluster.exceptions import CloudProviderError, ElastiClusterError
+from elasticluster.model import ClusterRecord, InstanceState, KeyPair, NodeState, Report
 
 
 def look_ahead(cluster: ClusterRecord, tools: Tools) -> StartPlan:
@@ -68,67 +32,16 @@ def start(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report
     Raises:
         ElastiClusterError: nothing could be begun; a cluster that did not exist before is not kept.
     """
-    run = Run(replace(cluster, nodes=tuple(hopeful(node) for node in cluster.nodes)), tools)
+    existed = cluster.name in tools.store.names()
+    run = Run.begin(cluster, tools)
     run.save()
     try:
-        bring_up(run, options.max_parallel)
+        _bring_up(run, options.max_parallel)
     except ElastiClusterError:
-        if not any(node.batch or node.instance_id for node in run.cluster.nodes):
+        if not existed and not any(node.batch or node.instance_id for node in run.cluster.nodes):
             _forget(run)
         raise
-    run.save()
-    return _configure(run, options)
-
-
-def bring_up(run: Run, max_parallel: int = 0) -> None:
-    """Do all of a start but the configuration: preflight, create, boot, connect."""
-    tools, timeout = run.tools, run.cluster.start_timeout
-    key = tools.store.key_pair(run.cluster)
-    plan = look_ahead(run.cluster, tools)
-    for stray in plan.strays:
-        run.warn(
-            f"Instance {stray.id} carries this cluster's UUID but no node's name; `stop` removes it too."
-        )
-    run.update(seen(run.node(name), machine) for name, machine in plan.present.items())
-    make(run, plan, key, max_parallel)
-    boot(run, timeout)
-    connect(run, key, timeout)
-
-
-def make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> None:
-    """Make what a plan says is missing, after everything was checked that can be checked before."""
-    provider, tell = run.tools.provider, run.tools.tell
-    requests = requests_for(run.cluster, plan.create, key, max_parallel)
-    with run.phase(Phase.PREFLIGHT, len(run.cluster.nodes)):
-        run.tools.setup.check(run.cluster)
-        provider.preflight(run.cluster, requests, tell)
-    provider.prepare(run.cluster)
-    if plan.discard:
-        provider.stop_instances(plan.discard)
-    if plan.resume:
-        _resume(run, [plan.present[name].id for name in plan.resume])
-    create(run, requests)
-
-
-def _resume(run: Run, machines: list[str]) -> None:
-    """Start stopped machines again; one that does not is noticed while we wait for it."""
-    for machine, error in run.tools.provider.resume_instances(machines).items():
-        run.warn(f"Instance {machine} could not be started again: {error}")
-
-
-def launch(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> ClusterRecord:
-    """Make the machines of some nodes only, and do not wait for them; nodes that have one keep it."""
-    run = Run(replace(cluster, nodes=tuple(hopeful(node) for node in cluster.nodes)), tools)
-    run.save()
-    plan = plan_start(run.cluster, tools.provider.list_instances(cluster.uuid))
-    wanted = tuple(
-        Batch(spec=batch.spec, names=tuple(name for name in batch.names if name in names))
-        for batch in plan.create
-    )
-    plan = replace(plan, create=tuple(batch for batch in wanted if batch.names))
-    make(run, plan, tools.store.key_pair(run.cluster))
-    run.save()
-    return run.cluster
+    return configure(run, options)
 
 
 def setup(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report:
@@ -137,10 +50,23 @@ def setup(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report
     Addresses are read again and every node is tried once more; those that do not answer within a few
     attempts are reported and left out.
     """
-    run = Run(replace(cluster, nodes=tuple(hopeful(node) for node in cluster.nodes)), tools)
+    run = Run.begin(cluster, tools)
+    tools.setup.check(run.cluster)
     _read_addresses(run)
     connect(run, tools.store.key_pair(run.cluster), 3 * cluster.login.probe_timeout)
-    return _configure(run, options)
+    return configure(run, options)
+
+
+def launch(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> ClusterRecord:
+    """Make the machines of some nodes only, and do not wait for them; nodes that have one keep it."""
+    others = [node for node in cluster.nodes if node.name not in names]
+    run = Run.begin(cluster, tools)
+    run.cluster = run.cluster.with_nodes(*others)
+    run.save()
+    plan = _only(names, look_ahead(run.cluster, tools), run.cluster)
+    _make(run, plan, tools.store.key_pair(run.cluster))
+    run.save()
+    return run.cluster
 
 
 def refresh(cluster: ClusterRecord, tools: Tools) -> ClusterRecord:
@@ -152,186 +78,85 @@ def refresh(cluster: ClusterRecord, tools: Tools) -> ClusterRecord:
     return run.cluster
 
 
-def plan_to_stop(cluster: ClusterRecord, tools: Tools) -> StopPlan:
-    """Return what :func:`stop` would destroy now; changes nothing."""
-    return plan_stop(cluster, tools.provider.list_instances(cluster.uuid))
+def _bring_up(run: Run, max_parallel: int) -> None:
+    """Do all of a start but the configuration: preflight, create, boot, connect."""
+    timeout = run.cluster.start_timeout
+    key = run.tools.store.key_pair(run.cluster)
+    plan = look_ahead(run.cluster, run.tools)
+    for stray in plan.strays:
+        run.warn(
+            f"Instance {stray.id} carries this cluster's UUID but no node's name; `stop` removes it too."
+        )
+    resumed = _make(run, plan, key, max_parallel)
+    boot(run, timeout, resumed)
+    connect(run, key, timeout)
 
 
-def stop(cluster: ClusterRecord, tools: Tools, *, force: bool = False, wait: bool = False) -> StopReport:
-    """Destroy all machines of a cluster and what they shared, then forget it.
-
-    Args:
-        cluster: the cluster.
-        tools: what to work with.
-        force: forget it even if some machines could not be destroyed.
-        wait: return only when the cloud lists none of them any more.
+def _make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> Collection[str]:
+    """Make what a plan says is missing, after everything was checked that can be checked before.
 
     Returns:
-        what may still exist; if there is anything and `force` is not set, the cluster is kept.
+        names of the nodes whose machines were started again.
     """
-    run = Run(cluster, tools)
-    machines = plan_to_stop(cluster, tools).instances
-    names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
-    with run.phase(Phase.STOP, len(machines)):
-        failures = tools.provider.stop_instances(machines)
-        for machine in machines:
-            error = failures.get(machine)
-            run.done(Phase.STOP, names.get(machine, machine), str(error) if error else "")
-        if wait:
-            _wait_until_gone(run)
-    left = {names.get(machine, machine): str(error) for machine, error in failures.items()}
-    if not left or force:
-        left |= _release(run, force=force)
-    if not left or force:
-        tools.store.delete(cluster.name)
-    return StopReport(failures=left)
+    provider = run.tools.provider
+    run.update(seen(run.node(name), machine) for name, machine in plan.present.items())
+    single = not provider.tags_instances
+    requests = requests_for(run.cluster, plan.create, key, max_parallel, single=single)
+    with run.phase(Phase.PREFLIGHT, len(run.cluster.nodes)):
+        run.tools.setup.check(run.cluster)
+        provider.preflight(run.cluster, requests, run.tell)
+    run.preparing = True
+    provider.prepare(run.cluster)
+    for machine, error in (provider.stop_instances(plan.discard) if plan.discard else {}).items():
+        run.warn(f"The broken instance {machine} could not be destroyed: {error}")
+    resumed = _resume(run, plan)
+    create(run, requests)
+    return resumed
 
 
-def destroy(
-    cluster: ClusterRecord, tools: Tools, names: Collection[str], *, wait: bool = False
-) -> ClusterRecord:
-    """Destroy the machines of some nodes; the nodes stay in the cluster, without a machine.
-
-    Raises:
-        InstanceError: some machine may still exist; the message names each.
-    """
-    run = Run(cluster, tools)
-    nodes = [node for node in cluster.nodes if node.name in names and node.instance_id]
-    failures = tools.provider.stop_instances([node.instance_id for node in nodes if node.instance_id])
-    gone = [node for node in nodes if node.instance_id not in failures]
-    run.update(NodeRecord(name=node.name, spec=node.spec) for node in gone)
-    if wait:
-        _wait_until_gone(run)
-    run.save()
-    if failures:
-        reasons = "; ".join(f"{machine}: {error}" for machine, error in failures.items())
-        raise InstanceError(f"Some instances of cluster '{cluster.name}' could not be destroyed: {reasons}")
-    return run.cluster
+def _resume(run: Run, plan: StartPlan) -> Collection[str]:
+    """Start stopped machines again; return the names of the nodes that this was accepted for."""
+    ids = {name: plan.present[name].id for name in plan.resume}
+    failures = run.tools.provider.resume_instances(list(ids.values())) if ids else {}
+    for machine, error in failures.items():
+        run.warn(f"Instance {machine} could not be started again: {error}")
+    return {name for name, machine in ids.items() if machine not in failures}
 
 
-def _wait_until_gone(run: Run) -> None:
-    provider, uuid = run.tools.provider, run.cluster.uuid
-
-    def gone() -> bool:
-        return all(m.state is InstanceState.TERMINATED for m in provider.list_instances(uuid))
-
-    timeout = run.cluster.start_timeout
-    wait_until(gone, timeout=timeout, interval=run.tools.polling_interval, clock=run.tools.clock)
-
-
-def _release(run: Run, *, force: bool) -> dict[str, str]:
-    """Remove what the machines shared; return what could not be removed."""
-    with run.phase(Phase.RELEASE, 1):
-        try:
-            run.tools.provider.release(run.cluster.uuid)
-        except CloudProviderError as error:
-            if force:
-                run.warn(str(error))
-            return {"shared resources": str(error)}
-    return {}
+def _only(names: Collection[str], plan: StartPlan, cluster: ClusterRecord) -> StartPlan:
+    """Return the part of a plan that concerns some nodes."""
+    kept = (Batch(spec=b.spec, names=tuple(n for n in b.names if n in names)) for b in plan.create)
+    recorded = {node.instance_id for node in cluster.nodes if node.name in names}
+    return StartPlan(
+        present={name: machine for name, machine in plan.present.items() if name in names},
+        resume=tuple(name for name in plan.resume if name in names),
+        create=tuple(batch for batch in kept if batch.names),
+        discard=tuple(machine for machine in plan.discard if machine in recorded),
+    )
 
 
 def _forget(run: Run) -> None:
-    """Remove every trace of a cluster of which nothing was made."""
+    """Remove every trace of a cluster of which no machine was made; keep it if something may be left."""
     try:
-        run.tools.provider.release(run.cluster.uuid)
+        if run.preparing:
+            run.tools.provider.release(run.cluster.uuid)
     except CloudProviderError as error:
-        run.warn(error.message)
+        run.warn(
+            f"{error.message} What was begun is kept: `elasticluster stop {run.cluster.name}` removes it."
+        )
+        return
     run.tools.store.delete(run.cluster.name)
 
 
 def _read_addresses(run: Run) -> None:
-    plan = look_ahead(run.cluster, run.tools)
-    run.update(seen(run.node(name), machine) for name, machine in plan.present.items())
-
-
-def _configure(run: Run, options: StartOptions) -> Report:
-    lost = _lost(run.cluster)
-    short = too_few(run.cluster)
-    if short:
-        return Report(cluster=run.cluster, verdict=Verdict.NOT_READY, lost=lost, error=short)
-    if not options.configure:
-        return Report(cluster=run.cluster, verdict=Verdict.NOT_CONFIGURED, lost=lost)
-    _make_secrets(run)
-    job = setup_job(run.cluster, run.tools, options)
-    with run.phase(Phase.SETUP, sum(node.usable for node in run.cluster.nodes)):
-        result = run.tools.setup.setup(job, run.tools.tell)
-        _take_over(run, result)
-    verdict = _verdict(run.cluster, result)
-    run.cluster = replace(run.cluster, ready=verdict in (Verdict.READY, Verdict.PARTLY_READY))
-    run.save()
-    return Report(
-        cluster=run.cluster,
-        verdict=verdict,
-        lost=_lost(run.cluster),
-        unverified=result.unverified,
-        error=result.error or too_few(run.cluster),
-        changed=result.changed,
-    )
-
-
-def _make_secrets(run: Run) -> None:
-    """Store new secrets before anything is configured with them."""
-    new = run.tools.setup.make_secrets(run.cluster)
-    if new:
-        run.cluster = replace(run.cluster, secrets={**run.cluster.secrets, **new})
-        run.save()
-
-
-def setup_job(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> SetupJob:
-    """Return what a setup provider works on."""
-    sizes = {flavor: tools.provider.node_vars(flavor) for flavor in {n.spec.flavor for n in cluster.nodes}}
-    return SetupJob(
-        cluster=cluster,
-        key=tools.store.key_pair(cluster),
-        known_hosts_path=tools.store.known_hosts_path(cluster.name),
-        node_vars={node.name: sizes[node.spec.flavor] for node in cluster.nodes},
-        extra_args=options.extra_args,
-        verbosity=options.verbosity,
-    )
-
-
-def _take_over(run: Run, result: SetupResult) -> None:
-    """Mark every node with what setup made of it."""
-    run.update(_after_setup(node, result) for node in run.cluster.nodes)
+    """Take over what the cloud says of all machines; nodes without one that runs are down."""
+    machines = look_ahead(run.cluster, run.tools).present
+    run.update(seen(run.node(name), machine) for name, machine in machines.items())
+    failures = {}
     for node in run.cluster.nodes:
-        if node.state in _SET_UP:
-            run.done(Phase.SETUP, node.name)
-
-
-def _after_setup(node: NodeRecord, result: SetupResult) -> NodeRecord:
-    failure = result.failures.get(node.name)
-    if failure:
-        return node.failed(failure.layer, failure.message, failure.evidence)
-    if not node.usable:
-        return node
-    if result.error:
-        return replace(node, state=NodeState.REACHABLE)
-    return replace(node, state=NodeState.READY if node.name in result.checked else NodeState.CONFIGURED)
-
-
-_SET_UP = (NodeState.READY, NodeState.CONFIGURED)
-
-
-def _verdict(cluster: ClusterRecord, result: SetupResult) -> Verdict:
-    if result.error or too_few(cluster):
-        return Verdict.NOT_READY
-    if result.unverified:
-        return Verdict.NOT_VERIFIED
-    return Verdict.PARTLY_READY if _lost(cluster) else Verdict.READY
-
-
-def _lost(cluster: ClusterRecord) -> dict[str, Failure]:
-    return {node.name: node.failure for node in cluster.nodes if node.failure}
-
-
-def too_few(cluster: ClusterRecord) -> str:
-    """Say which kinds have fewer usable nodes than they need; empty if none has."""
-    short = []
-    for kind in cluster.kinds:
-        nodes = cluster.of_kind(kind)
-        usable = sum(node.usable for node in nodes)
-        needed = cluster.min_nodes.get(kind, len(nodes))
-        if usable < needed:
-            short.append(f"{usable} of {len(nodes)} {kind} nodes are usable, at least {needed} are needed")
-    return "; ".join(short)
+        machine = machines.get(node.name)
+        if machine is None and (node.batch or node.instance_id):
+            failures[node.name] = gone(node)
+        elif machine and machine.state is InstanceState.STOPPED and node.state is not NodeState.PAUSED:
+            failures[node.name] = ended(machine)
+    run.give_up(Phase.BOOT, failures)

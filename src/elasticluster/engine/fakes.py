@@ -60,6 +60,7 @@ class FakeCloud:
         broken: for node names, the error that their creation ends in.
         ill: for node names, the state that their machines come to instead of running.
         delivers_host_keys: whether host keys can be had from the cloud.
+        tags_instances: whether machines carry their tags.
         calls: how often each verb was called.
         shared: UUIDs of clusters for which shared resources exist.
         outage: raised by every call while it is set.
@@ -71,6 +72,7 @@ class FakeCloud:
     broken: dict[str, CloudProviderError] = field(default_factory=dict)
     ill: dict[str, InstanceState] = field(default_factory=dict)
     delivers_host_keys: bool = True
+    tags_instances: bool = True
     polling_interval: float = 1.0
     calls: Counter[str] = field(default_factory=Counter)
     shared: set[str] = field(default_factory=set)
@@ -116,6 +118,14 @@ class FakeCloud:
             self.machines.pop(instance_id, None)
         return {}
 
+    def pause_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Let machines stop; they can be resumed."""
+        self._called("pause_instances")
+        known = self.machines.keys() & set(ids)
+        for instance_id in known:
+            self.halt(instance_id)
+        return {i: InstanceNotFoundError(f"No instance {i}.") for i in ids if i not in known}
+
     def resume_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
         """Let stopped machines run again, under other addresses."""
         self._called("resume_instances")
@@ -138,12 +148,12 @@ class FakeCloud:
         return {i: (host_key(i),) for i in ids if i in self.machines}
 
     def console_output(self, instance_id: str) -> str:
-        """Return a line."""
-        return f"console of {instance_id}"
+        """Return a line for a machine that exists."""
+        return f"console of {instance_id}" if instance_id in self.machines else ""
 
     def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
         """Return the same size for every flavor."""
-        return {"cpus": 1, "memory_mb": 1024}
+        return {"cpus": 1, "memory_mb": 512}
 
     def halt(self, instance_id: str, state: InstanceState = InstanceState.STOPPED) -> None:
         """Make a machine stop, as a power cut or a person would."""

@@ -19,15 +19,16 @@ def default_workers() -> int:
 def run_all(work: Callable[[T], R], items: Iterable[T], workers: int) -> list[R]:
     """Call `work` on every item, `workers` at a time, and return the results in the items' order.
 
-    With one worker no thread is made and the items are done strictly one after another.
+    Calls are made in worker threads even if there is only one: Ctrl-C reaches the main thread, so that
+    a call under way comes to its end, and what it returns can be noted; no further call is begun.
 
     Raises:
         Exception: the first one (in the items' order) that `work` raised, after all calls have ended.
     """
     todo = list(items)
-    if workers <= 1 or len(todo) <= 1:
-        return [work(item) for item in todo]
-    with ThreadPoolExecutor(min(workers, len(todo))) as pool:
+    if not todo:
+        return []
+    with ThreadPoolExecutor(max(1, min(workers, len(todo)))) as pool:
         try:
             futures = [pool.submit(work, item) for item in todo]
             wait(futures)

@@ -51,6 +51,9 @@ class CloudProvider(Protocol):
     delivers_host_keys: bool
     """Whether :meth:`host_keys` works, so that no key ever has to be believed on first contact."""
 
+    tags_instances: bool
+    """Whether machines carry what was written on them, so that a lost reply is found again by listing."""
+
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Check everything that can be checked before the first machine is made, and prepare it.
 
@@ -81,6 +84,15 @@ class CloudProvider(Protocol):
 
         Returns:
             for each instance that may still exist, the error.
+        """
+
+    def pause_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Stop instances and keep their disks; afterwards :meth:`list_instances` says that they are stopped.
+
+        One that is stopped already counts as stopped.
+
+        Returns:
+            for each instance that could not be stopped, the error.
         """
 
     def resume_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:

@@ -6,8 +6,10 @@ import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from elasticluster.engine.events import (
+    Event,
     Listener,
     NodeDone,
     Notice,
@@ -17,10 +19,19 @@ from elasticluster.engine.events import (
     Warned,
     ignore,
 )
+from elasticluster.engine.pool import default_workers, run_all
 from elasticluster.engine.ports import Clock, CloudProvider, ClusterStore, SetupProvider, SshProber
 from elasticluster.engine.wait import SystemClock
 from elasticluster.exceptions import CloudProviderError
-from elasticluster.model import ClusterRecord, Failure, Instance, Layer, NodeRecord, NodeState
+from elasticluster.model import (
+    ClusterRecord,
+    Failure,
+    Instance,
+    InstanceState,
+    Layer,
+    NodeRecord,
+    NodeState,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,53 +62,73 @@ class Run:
     Attributes:
         cluster: the cluster as it is now.
         tools: what to work with.
+        preparing: whether something that the cluster's machines share may have been made.
     """
 
     def __init__(self, cluster: ClusterRecord, tools: Tools) -> None:
         self.cluster = cluster
         self.tools = tools
+        self.preparing = False
         self._changing = threading.Lock()
+        self._telling = threading.Lock()
+
+    @classmethod
+    def begin(cls, cluster: ClusterRecord, tools: Tools) -> Self:
+        """Begin to work on a cluster: nothing is called ready any more until it is proved anew.
+
+        Nodes that were down or paused get another chance: what failed before may have been mended.
+        """
+        nodes = tuple(_hopeful(node) for node in cluster.nodes)
+        return cls(replace(cluster, nodes=nodes, ready=False), tools)
 
     def update(self, changed: Iterable[NodeRecord]) -> None:
-        """Take over and store changed nodes; may be called from any thread."""
-        nodes = [node for node in changed if node != self.cluster.node(node.name)]
-        if not nodes:
-            return
+        """Store changed nodes and then take them over; may be called from any thread."""
         with self._changing:
-            self.cluster = self.cluster.with_nodes(*nodes)
-            self.tools.store.journal(self.cluster, [node.name for node in nodes])
+            now = {node.name: node for node in self.cluster.nodes}
+            nodes = [node for node in changed if node != now[node.name]]
+            if nodes:
+                cluster = self.cluster.with_nodes(*nodes)
+                self.tools.store.journal(cluster, [node.name for node in nodes])
+                self.cluster = cluster
 
     def save(self) -> None:
         """Store the whole cluster."""
         self.tools.store.save(self.cluster)
 
+    def tell(self, event: Event) -> None:
+        """Tell the listener, one event at a time, from any thread."""
+        with self._telling:
+            self.tools.tell(event)
+
     def note(self, text: str) -> None:
         """Tell the user something."""
-        self.tools.tell(Notice(text))
+        self.tell(Notice(text))
 
     def warn(self, text: str) -> None:
         """Tell the user something that wants mending."""
-        self.tools.tell(Warned(text))
+        self.tell(Warned(text))
 
     @contextlib.contextmanager
     def phase(self, phase: Phase, total: int) -> Iterator[None]:
         """Frame a phase with its events; one that is broken off does not end."""
         began = self.tools.clock.now()
-        self.tools.tell(PhaseStarted(phase, total))
+        self.tell(PhaseStarted(phase, total))
         yield
-        self.tools.tell(PhaseEnded(phase, self.tools.clock.now() - began))
+        self.tell(PhaseEnded(phase, self.tools.clock.now() - began))
 
     def done(self, phase: Phase, node: str, message: str = "") -> None:
         """Tell that a node has come through a phase, or why not."""
-        self.tools.tell(NodeDone(phase, node, message))
+        self.tell(NodeDone(phase, node, message))
 
     def give_up(self, phase: Phase, failures: Mapping[str, Failure]) -> None:
         """Mark nodes as down, with what their consoles say as evidence."""
+        self.update(run_all(lambda name: self._down(name, failures[name]), failures, default_workers()))
         for name, failure in failures.items():
-            node = self.node(name)
-            evidence = failure.evidence or self._console(node)
-            self.update([node.failed(failure.layer, failure.message, evidence)])
             self.done(phase, name, str(failure))
+
+    def _down(self, name: str, failure: Failure) -> NodeRecord:
+        node = self.node(name)
+        return node.failed(failure.layer, failure.message, failure.evidence or self._console(node))
 
     def node(self, name: str) -> NodeRecord:
         """Return the node of that name, which exists."""
@@ -118,21 +149,23 @@ class Run:
 
 def seen(node: NodeRecord, machine: Instance) -> NodeRecord:
     """Return a node with what the cloud says of its machine: id, addresses and whether it runs."""
-    return replace(
+    here = replace(
         node,
         instance_id=machine.id,
         public_ip=machine.public_ip,
         private_ip=machine.private_ip,
         ssh_port=machine.ssh_port,
-        state=NodeState.CREATING if node.state is NodeState.PLANNED else node.state,
     )
+    runs = machine.state is InstanceState.RUNNING
+    up_to_now = node.state is not NodeState.PLANNED and (runs or not node.usable)
+    return here if up_to_now else replace(here, state=NodeState.CREATING)
 
 
-def hopeful(node: NodeRecord) -> NodeRecord:
-    """Return a node given another chance: what failed before may have been mended."""
-    if node.state is not NodeState.DOWN:
+def _hopeful(node: NodeRecord) -> NodeRecord:
+    if node.state not in (NodeState.DOWN, NodeState.PAUSED):
         return node
-    return replace(node, state=NodeState.CREATING if node.batch else NodeState.PLANNED, failure=None)
+    begun = node.batch or node.instance_id
+    return replace(node, state=NodeState.CREATING if begun else NodeState.PLANNED, failure=None)
 
 
 def no_answer() -> Failure:

@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import os
 import socket
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -73,6 +74,7 @@ class _StoreRepository(AbstractClusterRepository):
     def save_or_update(self, cluster: Cluster) -> None:
         """Store a cluster, whether it is there already or not."""
         self.store.save(cluster.record)
+        cluster.saved()
 
     def get(self, name: str) -> Cluster:
         """Return the cluster of that name.
@@ -113,6 +115,7 @@ class MemRepository(_StoreRepository):
         from elasticluster.state.memory import MemoryStore
 
         super().__init__(MemoryStore())
+        weakref.finalize(self, warn_of_machines, self.store)
 
     @property
     def place(self) -> str:
@@ -183,6 +186,20 @@ class _Bridge:
 
     def key_pair(self, cluster: ClusterRecord) -> KeyPair:
         return self._files.key_pair(cluster)
+
+
+def warn_of_machines(store: ClusterStore) -> None:
+    """Say what is being forgotten although it goes on running."""
+    import logging
+
+    for name in store.names():
+        count = sum(node.instance_id is not None for node in store.load(name).nodes)
+        if count:
+            logging.getLogger("elasticluster").warning(
+                "Cluster '%s' was only in memory and is forgotten now, but %d instances go on running.",
+                name,
+                count,
+            )
 
 
 def _user() -> str:

@@ -1,19 +1,24 @@
 """Clusters and nodes as users of the Python API see them, before anything is started."""
 
+from dataclasses import replace
+
 import pytest
 
 from elasticluster.cluster import Cluster, Node, NodeNamingPolicy
 from elasticluster.exceptions import (
+    CloudProviderError,
     ClusterConflict,
     ClusterError,
     ClusterNotFound,
     ConfigurationError,
+    CredentialsError,
     NodeNotFound,
     StateError,
 )
 from elasticluster.model import ComponentRef, Login
 from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
 from elasticluster.repository import AbstractClusterRepository, JsonRepository, MemRepository
+from elasticluster.repository._repository import warn_of_machines
 
 
 class Cloud(AbstractCloudProvider):
@@ -258,6 +263,101 @@ def test_object_that_is_out_of_date_changes_nothing(tmp_path):
     repository.save_or_update(first)
     with pytest.raises(StateError, match="was changed by another command meanwhile"):
         second.launch(["compute001"])
+
+
+def test_object_is_true_to_what_was_done_before_an_error():
+    class Dying(Cloud):
+        def is_instance_running(self, instance_id):
+            raise CredentialsError("expired")
+
+    cluster = Cluster("c", cloud_provider=Dying(), setup_provider=Setup())
+    cluster.add_nodes("compute", 2, *KIND)
+    with pytest.raises(CredentialsError):
+        cluster.start()
+    assert [node.instance_id for node in cluster.get_all_nodes()] == ["m-0", "m-1"]
+    cluster.repository.save_or_update(cluster)
+    assert [node.instance_id for node in cluster.repository.get("c").get_all_nodes()] == ["m-0", "m-1"]
+
+
+def test_removed_node_is_stopped_and_the_cluster_can_be_worked_on(cluster):
+    cluster.launch([node.name for node in cluster.get_all_nodes()])
+    cluster.remove_node(cluster.get_node_by_name("compute002"), stop=True)
+    assert len(cluster.cloud_provider.running) == 2
+    assert [node.name for node in cluster.repository.get("slurm").get_all_nodes()] == [
+        "frontend001",
+        "compute001",
+    ]
+    cluster.update_config({"ssh_to": "compute"})
+    cluster.repository.save_or_update(cluster)
+    cluster.stop()
+    assert cluster.cloud_provider.running == {}
+
+
+def test_node_removed_by_an_object_that_is_out_of_date_loses_no_machine(tmp_path):
+    repository = stored(tmp_path)
+    first, second = repository.get("slurm"), repository.get("slurm")
+    first.add_node("compute", *KIND)
+    repository.save_or_update(first)
+    with pytest.raises(StateError, match="was changed by another command meanwhile"):
+        second.remove_node(second.get_node_by_name("compute001"))
+    assert len(repository.get("slurm").get_all_nodes()) == 2
+
+
+def test_cluster_whose_setup_provider_is_gone_or_broken_can_be_stopped(cluster, caplog):
+    cluster.get_node_by_name("compute001").start()
+    record = replace(cluster.record, setup=ComponentRef(type="uninstalled.module:Setup"))
+    cluster.repository.store.save(record)
+    again = cluster.repository.get("slurm")
+    again._cloud_provider = cluster.cloud_provider
+    again.stop()
+    assert cluster.cloud_provider.running == {}
+    assert "could not clean up" in caplog.text
+
+
+def test_paused_nodes_ask_the_cloud_for_what_it_can(cluster):
+    node = cluster.get_node_by_name("compute001")
+    node.start()
+    with pytest.raises(CloudProviderError, match="could not be paused"):
+        node.pause()
+
+
+def test_add_node_refuses_names_that_no_host_can_have(cluster):
+    with pytest.raises(ValueError, match="cannot be the name of a node"):
+        cluster.add_node("compute", *KIND, name="../x y")
+
+
+def test_automatic_names_avoid_those_given_to_nodes_of_other_kinds(cluster):
+    cluster.add_node("frontend", *KIND, name="compute003")
+    cluster.add_nodes("compute", 2, *KIND)
+    assert [node.name for node in cluster.nodes["compute"]][-2:] == ["compute004", "compute005"]
+
+
+def test_polling_interval_that_was_set_wins(cluster):
+    cluster.cloud_provider.polling_interval = 0.5
+    assert cluster.seconds_between_looks == 0.5
+    cluster.polling_interval = 10
+    assert cluster.seconds_between_looks == 10
+
+
+def test_older_order_without_keys_uses_the_default_names():
+    cluster = Cluster("c", Cloud(), Setup())
+    assert cluster.record.login.user_key_name == "elasticluster-key"
+
+
+def test_clusters_in_memory_warn_when_they_are_forgotten(caplog):
+    cluster = Cluster("c", cloud_provider=Cloud(), setup_provider=Setup())
+    cluster.add_node("compute", *KIND)
+    cluster.launch(["compute001"])
+    store = cluster.repository.store
+    warn_of_machines(store)
+    assert (
+        "Cluster 'c' was only in memory and is forgotten now, but 1 instances go on running." in caplog.text
+    )
+
+
+def test_ssh_to_a_kind_without_nodes_falls_back_to_the_rule(cluster):
+    cluster.nodes["gpu"] = []
+    assert cluster.get_ssh_to_node("gpu").name == "frontend001"
 
 
 def test_third_partys_repository_needs_four_methods_only():

@@ -1,10 +1,18 @@
 """From configuration files to clusters."""
 
+from dataclasses import replace
+
 import pytest
 
 from elasticluster.conf import Creator, make_creator
 from elasticluster.config.default import deploy_default
-from elasticluster.exceptions import ClusterNotFound, ConfigurationError, TemplateNotFound, UsageError
+from elasticluster.exceptions import (
+    ClusterConflict,
+    ClusterNotFound,
+    ConfigurationError,
+    TemplateNotFound,
+    UsageError,
+)
 
 
 @pytest.fixture
@@ -76,6 +84,20 @@ def test_stored_cluster_learns_what_is_safe_to_change(creator, config):
     again.update(loaded)
     assert (loaded.ssh_to, loaded.start_timeout) == ("compute", 7)
     assert [node.name for node in loaded.get_all_nodes()] == ["frontend001", "compute001", "compute002"]
+
+
+def test_template_may_not_move_a_running_cluster_to_another_cloud(creator, config):
+    cluster = creator.create_cluster("slurm")
+    cluster.nodes["frontend"][0].record = replace(cluster.nodes["frontend"][0].record, instance_id="c-1")
+    cluster.repository.save_or_update(cluster)
+    config.write_text(
+        config.read_text().replace("provider=docker", "provider=docker\ndocker_host=tcp://127.0.0.1:1")
+    )
+    again = make_creator(str(config), creator.storage_path)
+    with pytest.raises(
+        ClusterConflict, match="has machines on cloud 'local', but its template 'slurm' is for another"
+    ):
+        again.update(again.load_cluster("slurm"))
 
 
 def test_storage_section_says_where_clusters_are_remembered(config, tmp_path):

@@ -11,9 +11,24 @@ def test_run_all_keeps_the_order_of_the_items():
     assert run_all(lambda n: n * n, range(20), 8) == [n * n for n in range(20)]
 
 
-def test_run_all_with_one_worker_stays_in_this_thread():
-    here = threading.current_thread()
-    assert run_all(lambda _: threading.current_thread(), range(3), 1) == [here] * 3
+def test_run_all_with_one_worker_does_one_after_another():
+    under_way, most = [], []
+
+    def work(number):
+        under_way.append(number)
+        most.append(len(under_way))
+        under_way.remove(number)
+
+    run_all(work, range(20), 1)
+    assert max(most) == 1
+
+
+def test_run_all_never_works_in_the_thread_that_interrupts_reach():
+    assert run_all(lambda _: threading.current_thread(), [1], 1) != [threading.main_thread()]
+
+
+def test_run_all_of_nothing_is_nothing():
+    assert run_all(len, [], 4) == []
 
 
 def test_run_all_runs_at_the_same_time():

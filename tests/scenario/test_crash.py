@@ -1,0 +1,149 @@
+"""Whatever call a command dies before or after, `start` carries on from there and `stop` leaves nothing."""
+
+import copy
+import shutil
+
+import pytest
+
+from elasticluster.engine import execute
+from elasticluster.engine import stop as ending
+from elasticluster.engine.configure import StartOptions
+from elasticluster.engine.fakes import FakeCloud, FakeNetwork, FakeSetup
+from elasticluster.engine.run import Tools
+from elasticluster.model import InstanceState, Verdict
+from elasticluster.state.store import JsonStore
+
+
+class Killed(BaseException):
+    """The end of a process: nothing that it would still have done is done."""
+
+
+class Recorder:
+    """Counts the moments before and after every call, and is dead from one of them on."""
+
+    def __init__(self, dies_at=0):
+        self.moments = []
+        self.dies_at = dies_at
+
+    def moment(self, name):
+        self.moments.append(name)
+        if 0 < self.dies_at <= len(self.moments):
+            raise Killed(name)
+
+
+class Recorded:
+    """An adapter whose every call is two moments."""
+
+    def __init__(self, adapter, recorder):
+        self._adapter = adapter
+        self._recorder = recorder
+
+    def __getattr__(self, name):
+        attribute = getattr(self._adapter, name)
+        if not callable(attribute):
+            return attribute
+
+        def call(*args, **named):
+            self._recorder.moment(f"before {name}")
+            result = attribute(*args, **named)
+            self._recorder.moment(f"after {name}")
+            return result
+
+        return call
+
+
+class Process:
+    """A command at work, with everything it touches; the cloud and the disk outlive it."""
+
+    def __init__(self, cloud, path, recorder=None):
+        self.recorder = recorder or Recorder()
+        adapters = (cloud, FakeNetwork(), FakeSetup(), JsonStore(path))
+        provider, prober, setup, store = (Recorded(adapter, self.recorder) for adapter in adapters)
+        self.tools = Tools(provider=provider, prober=prober, setup=setup, store=store, clock=cloud.clock)
+
+
+def start(record, tools):
+    return execute.start(record, tools, StartOptions()).cluster
+
+
+def start_again(record, tools):
+    """Start a cluster of which one machine is broken and one has stopped."""
+    return start(record, tools)
+
+
+def start_one_by_one(record, tools):
+    return execute.start(record, tools, StartOptions(max_parallel=1)).cluster
+
+
+def configure_again(record, tools):
+    return execute.setup(record, tools, StartOptions()).cluster
+
+
+def stop(record, tools):
+    ending.stop(record, tools)
+
+
+def pause(record, tools):
+    return ending.pause(record, tools, [node.name for node in record.nodes])
+
+
+def destroy_one(record, tools):
+    return ending.destroy(record, tools, ["compute001"])
+
+
+def prepare(cloud, path, cluster, command):
+    """Bring a cluster to where a command begins; return its record."""
+    if command in (start, start_one_by_one):
+        return cluster
+    record = start(cluster, Process(cloud, path).tools)
+    if command is start_again:
+        cloud.halt(record.node("compute001").instance_id, InstanceState.ERROR)
+        cloud.halt(record.node("compute002").instance_id)
+    return record
+
+
+def branch(cloud):
+    """Return a cloud in the same state, to go on from in another way."""
+    other = copy.copy(cloud)
+    other.machines = {name: copy.copy(machine) for name, machine in cloud.machines.items()}
+    other.shared = set(cloud.shared)
+    return other
+
+
+def carry_on(cloud, path, then):
+    """Run another command after the crash, then `stop`; return what is left."""
+    store = JsonStore(path)
+    if store.names():
+        record = store.load("slurm")
+        if then is start:
+            report = execute.start(record, Process(cloud, path).tools, StartOptions())
+            assert report.verdict is Verdict.READY
+            assert len(cloud.machines) == 3
+            record = report.cluster
+        stop(record, Process(cloud, path).tools)
+    return [*cloud.machines, *cloud.shared, *store.names()]
+
+
+COMMANDS = [start, start_again, start_one_by_one, configure_again, stop, pause, destroy_one]
+
+
+@pytest.mark.parametrize("tags_each", [True, False], ids=["own tags", "tags of the batch"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_machine_is_lost_wherever_a_command_dies(tmp_path, new_cluster, command, tags_each):
+    points = 0
+    while True:
+        path, cloud = tmp_path / str(points), FakeCloud(tags_each=tags_each)
+        record = prepare(cloud, path, new_cluster(), command)
+        process = Process(cloud, path, Recorder(dies_at=points + 1))
+        try:
+            command(record, process.tools)
+            break
+        except Killed:
+            points += 1
+        for then in (start, stop):
+            copied = tmp_path / f"{points}-{then.__name__}"
+            if path.exists():
+                shutil.copytree(path, copied)
+            left = carry_on(branch(cloud), copied, then)
+            assert left == [], (command.__name__, process.recorder.moments[-1], then.__name__)
+    assert points >= 8, process.recorder.moments
