@@ -68,7 +68,7 @@ def node(name: str, kind: str, number: int) -> NodeRecord:
         name=name,
         spec=NodeSpec(kind=kind, image_id="debian-13", image_user="debian", flavor="2cpu-4ram"),
         state=NodeState.READY,
-        instance_id=f"{number:064x}",
+        instance_id=f"{number:012x}",
         batch=new_uuid(),
         public_ip="127.0.0.1",
         private_ip=f"10.0.{number // 250}.{number % 250 + 1}",

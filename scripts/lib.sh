@@ -10,6 +10,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV="$ROOT/.venv"
 ENGINE_PID="" # of a Docker engine that we started
 ENGINE_LOG=""
+POLICY=/usr/sbin/policy-rc.d # Debian's packages ask it whether they may start their services
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -33,7 +34,24 @@ apt_install() { # apt_install PACKAGE...
   say "Installing: $*"
   # The lists may be missing or too old for the mirror; a broken third-party source must not stop us.
   apt-get -qq update >/dev/null 2>&1 || true
-  DEBIAN_FRONTEND=noninteractive quietly apt-get -qq install -y --no-install-recommends "$@"
+  DEBIAN_FRONTEND=noninteractive quietly apt-get -qq -o DPkg::Lock::Timeout=600 \
+    install -y --no-install-recommends "$@"
+}
+
+apt_install_idle() { # apt_install_idle SERVICE PACKAGE...: without its service, now or at the next boot
+  (
+    policy=$(mktemp "$POLICY.XXXXXX")
+    trap 'if [ "$policy" -ef "$POLICY" ]; then rm -f "$POLICY"; fi; rm -f "$policy"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    # Should we be killed, what is left says yes to everything.
+    printf '#!/bin/sh\nif kill -0 %s 2>/dev/null; then exit 101; fi\n' "$BASHPID" >"$policy"
+    chmod 0755 "$policy"
+    ln "$policy" "$POLICY" 2>/dev/null || true # one that is there is somebody's own and stays
+    apt_install "${@:2}"
+    update-rc.d "$1" disable >/dev/null 2>&1 || true
+    systemctl --quiet disable "$1.socket" >/dev/null 2>&1 || true
+  )
 }
 
 # ---------------------------------------------------------------------------------------- Python
@@ -107,6 +125,14 @@ use_tools() { # OpenSSH, and what builds the base image where no image registry 
   apt_install "${packages[@]}"
 }
 
+use_sshd() { # OpenSSH's server, which tests run on loopback under a port of their own
+  local PATH="$PATH:/usr/sbin:/usr/local/sbin"
+  command -v sshd >/dev/null && return
+  may_install || missing "OpenSSH's server, which the tests run on loopback" \
+    "Install your system's OpenSSH server; it need not be started."
+  apt_install_idle ssh openssh-server
+}
+
 use_engine() { # have a Docker engine answer; start one of our own if root may
   engine_answers && return
   [ -z "${DOCKER_HOST:-}" ] || missing "a Docker engine at DOCKER_HOST=$DOCKER_HOST" "Start it, or unset DOCKER_HOST."
@@ -157,7 +183,7 @@ stop_engine() { # only the one that we started, and only if nobody else has come
   ENGINE_PID=""
 }
 
-engine_objects() { # engine_objects [running]: KIND ID NAME CLUSTER of each container, network and volume
+engine_objects() { # engine_objects [running]: KIND ID NAME CLUSTER OWNER of each container, network and volume
   python - "${1:-all}" <<'PY'
 import sys
 import docker
@@ -169,8 +195,15 @@ if everything:
     found += [("network", one["Id"], one["Name"], one) for one in engine.networks()]
     found += [("volume", "-", one["Name"], one) for one in engine.volumes()["Volumes"] or []]
 for kind, number, name, one in sorted(found, key=lambda row: row[:3]):
-    print(kind, number[:12], name, (one["Labels"] or {}).get("elasticluster.uuid", "-"))
+    labels = one["Labels"] or {}
+    tags = (labels.get(f"elasticluster.{tag}", "-") for tag in ("uuid", "owner"))
+    print(kind, number[:12], name, *tags, sep="\t")
 PY
+}
+
+objects_of() { # objects_of CLUSTER OWNER: what carries that UUID, its short form in a name, or that owner
+  awk -F '\t' -v uuid="$1" -v owner="$2" \
+    '$4 == uuid || $5 == owner || index($3, "-" substr(uuid, 1, 8))'
 }
 
 use_engine_client() { # the docker command, for scripts that talk to the engine in shell

@@ -1,12 +1,14 @@
 """What the engine relies on, proved of every cloud provider.
 
 ``docker`` makes real containers; ``four verbs`` is a third party's provider, written to the documented
-contract and no more, whose machines are real processes of this computer.
+contract and no more, whose machines are real processes of this computer; ``six verbs`` can pause, too;
+``fake`` is the cloud in memory that other tests play with.
 """
 
 from __future__ import annotations
 
 import inspect
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,8 +18,9 @@ from typing import Any
 import pytest
 
 from elasticluster.engine.events import ignore
+from elasticluster.engine.fakes import FakeCloud
 from elasticluster.engine.ports import CloudProvider
-from elasticluster.exceptions import InstanceNotFoundError
+from elasticluster.exceptions import InstanceNotFoundError, UnsupportedError
 from elasticluster.model import (
     ClusterRecord,
     ComponentRef,
@@ -49,21 +52,50 @@ class ProcessProvider(AbstractCloudProvider):
         return str(process.pid)
 
     def stop_instance(self, instance_id: str) -> None:
-        if instance_id not in self._processes:
-            raise InstanceNotFoundError(f"There is no process {instance_id}.")
-        self._processes[instance_id].kill()
-        self._processes.pop(instance_id).wait()
+        process = self._process(instance_id)
+        process.kill()
+        process.wait()
+        del self._processes[instance_id]
 
     def get_ips(self, instance_id: str) -> list[str]:
         return ["127.0.0.1"]
 
     def is_instance_running(self, instance_id: str) -> bool:
-        return self._processes[instance_id].poll() is None
+        return self._process(instance_id).poll() is None
+
+    def _process(self, instance_id: str) -> subprocess.Popen[bytes]:
+        if instance_id not in self._processes:
+            raise InstanceNotFoundError(f"There is no process {instance_id}.")
+        return self._processes[instance_id]
+
+
+class PausableProvider(ProcessProvider):
+    """The same with the two optional verbs: a paused machine is a stopped process."""
+
+    def pause_instance(self, instance_id: str) -> None:
+        self._process(instance_id).send_signal(signal.SIGSTOP)
+
+    def resume_instance(self, instance_id: str) -> None:
+        self._process(instance_id).send_signal(signal.SIGCONT)
+
+    def is_instance_running(self, instance_id: str) -> bool:
+        process = self._process(instance_id)
+        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state not in {"T", "Z"}
+
+
+class QuickFake(FakeCloud):
+    """The cloud in memory, with machines that run at once: its time passes only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(boot_seconds=0)
 
 
 PROVIDERS = [
     pytest.param(DockerProvider, id="docker", marks=pytest.mark.e2e),
     pytest.param(ProcessProvider, id="four verbs"),
+    pytest.param(PausableProvider, id="six verbs"),
+    pytest.param(QuickFake, id="fake"),
 ]
 
 
@@ -105,19 +137,28 @@ def instances(provider: CloudProvider, cluster: ClusterRecord, request_: Instanc
     provider.prepare(cluster)
     created = provider.create_instances(request_)
     assert not created.failures
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = provider.list_instances(cluster.uuid)
-        if [one.state for one in found] == [InstanceState.RUNNING] * len(NAMES):
-            break
+    return wait_for_state(provider, cluster, InstanceState.RUNNING)
+
+
+def wait_for_state(
+    provider: CloudProvider, cluster: ClusterRecord, state: InstanceState, seconds: float = 60
+) -> list[Instance]:
+    """Return the instances, by name, when all are in a state."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = sorted(provider.list_instances(cluster.uuid), key=lambda one: one.tags.node)
+        states = [one.state for one in found]
+        if states == [state] * len(NAMES):
+            return found
+        assert time.monotonic() < deadline, states
         time.sleep(provider.polling_interval)
-    return sorted(found, key=lambda one: one.tags.node)
 
 
-@pytest.mark.parametrize("provider_class", [DockerProvider, ProcessProvider])
+@pytest.mark.parametrize("provider_class", [DockerProvider, ProcessProvider, FakeCloud])
 def test_every_method_of_the_port_can_be_called_as_the_port_says(provider_class: type[Any]) -> None:
     assert provider_class.polling_interval > 0
     assert provider_class.delivers_host_keys in {True, False}
+    assert provider_class.tags_instances in {True, False}
     verbs = {name: verb for name, verb in vars(CloudProvider).items() if inspect.isfunction(verb)}
     for name, verb in verbs.items():
         if not name.startswith("_"):
@@ -152,6 +193,41 @@ def test_stopped_instances_are_gone_and_the_others_are_not(
     assert [one.id for one in provider.list_instances(cluster.uuid)] == [second.id]
     assert not provider.stop_instances([first.id, second.id, "no-such-instance"])
     assert not provider.list_instances(cluster.uuid)
+
+
+def test_paused_instances_are_stopped_and_run_again_when_resumed(
+    instances: list[Instance], provider: CloudProvider, cluster: ClusterRecord
+) -> None:
+    ids = [one.id for one in instances]
+    errors = provider.pause_instances(ids)
+    if errors:
+        assert {type(error) for error in errors.values()} == {UnsupportedError}
+        assert type(provider) is ProcessProvider, "only a third party may be unable to pause"
+        assert {type(error) for error in provider.resume_instances(ids).values()} == {UnsupportedError}
+        return
+    began = time.monotonic()
+    assert not provider.pause_instances(ids)
+    assert [one.id for one in wait_for_state(provider, cluster, InstanceState.STOPPED)] == ids
+    assert not provider.resume_instances(ids)
+    again = wait_for_state(provider, cluster, InstanceState.RUNNING)
+    assert [one.id for one in again] == ids
+    assert all(one.public_ip or one.private_ip for one in again)
+    assert time.monotonic() - began < 20
+
+
+def test_pausing_what_is_not_there_is_an_error_of_its_own(provider: CloudProvider) -> None:
+    assert list(provider.pause_instances(["no-such-instance"])) == ["no-such-instance"]
+
+
+def test_listing_finds_what_another_process_made_where_instances_carry_tags(
+    instances: list[Instance], provider: CloudProvider, cluster: ClusterRecord
+) -> None:
+    """A fake's machines live in one object; of the others a new object stands for a new process."""
+    if isinstance(provider, FakeCloud):
+        assert provider.tags_instances
+        return
+    found = type(provider)().list_instances(cluster.uuid)
+    assert {one.id for one in found} == ({one.id for one in instances} if provider.tags_instances else set())
 
 
 def test_release_can_be_repeated_and_needs_nothing_to_be_there(

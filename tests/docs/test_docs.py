@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,12 @@ import pytest
 
 from elasticluster import exceptions, naming
 from elasticluster.cli.start import EXIT_CODES, EXIT_NOT_VERIFIED
-from elasticluster.providers.docker import DockerProvider
+from elasticluster.config import tables
+from elasticluster.config.keys import Key
+from elasticluster.naming import new_uuid
+from elasticluster.providers.ansible_provider import SETUP_KEYS
+from elasticluster.providers.docker import CLOUD_KEYS, NODE_KEYS, DockerProvider
+from elasticluster.providers.docker.flavors import parse_flavor
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -91,14 +96,12 @@ def test_readme_configuration_loads(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def no_leftovers() -> Iterator[None]:
-    """Fail if instances of the sample's cluster are left, and remove them."""
+def own_name() -> Iterator[str]:
+    """A name that no other cluster has; fail if instances of that cluster are left, and remove them."""
+    name = f"docs-{new_uuid()[:8]}"
+    yield name
     provider = DockerProvider()
-    before = {instance.id for instance in provider.list_instances()}
-    yield
-    ours = [
-        one for one in provider.list_instances() if one.tags.name == "my-cluster" and one.id not in before
-    ]
+    ours = [one for one in provider.list_instances() if one.tags.name == name]
     provider.stop_instances([instance.id for instance in ours])
     for uuid in {instance.tags.uuid for instance in ours}:
         provider.release(uuid)
@@ -106,11 +109,11 @@ def no_leftovers() -> Iterator[None]:
 
 
 @pytest.mark.e2e
-@pytest.mark.usefixtures("no_leftovers")
-def test_readme_python_sample_runs(tmp_path: Path) -> None:
+def test_readme_python_sample_runs(tmp_path: Path, own_name: str) -> None:
     (sample,) = blocks(ROOT / "README.md", "python")
+    assert sample.count('"my-cluster"') == 1
     env = {**os.environ, "HOME": str(tmp_path)}
-    command = [sys.executable, "-c", sample]
+    command = [sys.executable, "-c", sample.replace("my-cluster", own_name)]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^\d+\.\d+\.\d+\.\d+$", done.stdout, flags=re.MULTILINE)
@@ -124,6 +127,40 @@ def test_exit_codes_are_listed() -> None:
     table = text_of(ROOT / "docs" / "commands.md").partition("## Exit codes")[2]
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE)}
     assert codes - listed == set()
+
+
+@cache
+def documented_keys() -> dict[str, set[str]]:
+    """The keys in the tables of the page on configuration, by heading."""
+    found: dict[str, set[str]] = {}
+    for section in re.split(r"^##+ ", text_of(ROOT / "docs" / "configuration.md"), flags=re.MULTILINE)[1:]:
+        heading, _, text = section.partition("\n")
+        cells = re.findall(r"^\| (`[^|]+) \|", text, flags=re.MULTILINE)
+        found[heading] = set(re.findall(r"`([a-z_]+)`", " ".join(cells)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("heading", "keys"),
+    [
+        ("`[cloud/NAME]`", [tables.PROVIDER]),
+        ("`provider=docker`", [*CLOUD_KEYS, *NODE_KEYS]),
+        ("`[login/NAME]`", tables.LOGIN_KEYS),
+        ("`[setup/NAME]`", [tables.SETUP_PROVIDER, *SETUP_KEYS]),
+        ("`[cluster/NAME]`", [*tables.CLUSTER_KEYS, *tables.NODE_KEYS]),
+        ("`[storage]`", tables.STORAGE_KEYS),
+    ],
+)
+def test_every_key_is_documented_and_no_other(heading: str, keys: Sequence[Key]) -> None:
+    """Keys made of names, like ``KIND_nodes``, are not in the tables of the code."""
+    assert documented_keys()[heading] == {key.name for key in keys}
+
+
+def test_documented_flavors_are_flavors() -> None:
+    text = text_of(ROOT / "docs" / "configuration.md")
+    named = re.findall(r"\b[\d.]+cpu-[\d.]+ram\b", text)
+    assert len(named) >= 4
+    assert {parse_flavor(name, {}).name for name in named} == set(named)
 
 
 def test_readme_does_not_send_people_to_another_program() -> None:

@@ -196,11 +196,13 @@ def _log_if_ended(nodes: Nodes, instance: Instance) -> str:
     return text if "ended with status" in text else ""
 
 
-def test_restarted_node_keeps_its_identity_and_runs_no_user_data_again(
-    engine: APIClient, nodes: Nodes, pair: list[Instance]
+def test_paused_node_keeps_its_identity_and_runs_no_user_data_again(
+    nodes: Nodes, pair: list[Instance]
 ) -> None:
     before = (nodes.provider.host_keys([pair[1].id]), wait_for(lambda: _log_if_ended(nodes, pair[1])))
-    engine.stop(pair[1].id)
+    began = time.monotonic()
+    assert not nodes.provider.pause_instances([pair[1].id])
+    assert time.monotonic() - began < 10, "killed, and not halted by its systemd"
     [stopped] = nodes.list([pair[1].id])
     assert (stopped.state, stopped.public_ip) == (InstanceState.STOPPED, None)
     assert not nodes.provider.resume_instances([stopped.id])
@@ -208,6 +210,19 @@ def test_restarted_node_keeps_its_identity_and_runs_no_user_data_again(
     assert again.state is InstanceState.RUNNING
     assert nodes.run(again, "systemctl is-system-running --wait") == "running"
     assert (nodes.provider.host_keys([again.id]), _log_if_ended(nodes, again)) == before
+
+
+def test_ids_are_those_that_docker_ps_prints(engine: APIClient, nodes: Nodes, pair: list[Instance]) -> None:
+    ours = engine.containers(filters={"label": [f"elasticluster.uuid={nodes.record.uuid}"]})
+    assert {one.id for one in pair} == {summary["Id"][:12] for summary in ours}
+    assert nodes.provider.get_ips(ours[0]["Id"]) == nodes.provider.get_ips(ours[0]["Id"][:12])
+
+
+def test_pause_of_a_missing_container_is_an_error_of_its_own(nodes: Nodes) -> None:
+    errors = nodes.provider.pause_instances(["no-such-container"])
+    assert str(errors["no-such-container"]) == (
+        "Cannot stop the container 'no-such-container': No such container: no-such-container"
+    )
 
 
 def test_resume_of_a_missing_container_is_an_error_of_its_own(nodes: Nodes) -> None:

@@ -14,6 +14,7 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
+GENERATED = {"__pycache__", ".ansible"}
 
 
 def run(*command: str | Path, cwd: Path, home: Path | None = None) -> str:
@@ -48,7 +49,7 @@ def package_files() -> set[str]:
     """Every file of the package that belongs to the project."""
     source = ROOT / "src"
     paths = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    return {path.as_posix() for path in paths if not {"__pycache__", ".ansible"} & set(path.parts)}
+    return {path.as_posix() for path in paths if not GENERATED & set(path.parts)}
 
 
 def test_wheel_holds_every_file_of_the_package(built: Path) -> None:
@@ -62,7 +63,19 @@ def test_sdist_holds_what_a_contributor_needs(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         held = {Path(*Path(name).parts[1:]).as_posix() for name in archive.getnames()}
-    assert {"LICENSE", "README.md", "pyproject.toml", "scripts/test", "tests/e2e/test_install.py"} <= held
+    folders = (".ci", "benchmarks", "docs", "scripts", "src", "tests")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    needed = {path.relative_to(ROOT).as_posix() for path in paths if not GENERATED & set(path.parts)}
+    files = {
+        ".ansible-lint",
+        "CHANGELOG.md",
+        "HACKING.md",
+        "LICENSE",
+        "README.md",
+        "noxfile.py",
+        "pyproject.toml",
+    }
+    assert (needed | files) - held == set()
 
 
 def test_first_command_finds_its_template(installed: Path, tmp_path: Path) -> None:

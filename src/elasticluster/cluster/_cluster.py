@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elasticluster.cluster._arguments import DEFAULT_KEY_NAME, DEFAULT_KEYS, existing_keys, in_one_order
 from elasticluster.cluster._node import Node
 from elasticluster.cluster._setup import SetupPort, clean_up
 from elasticluster.cluster._view import ClusterView
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     from elasticluster.repository import AbstractClusterRepository
 
 _DEFAULT_INTERVAL = 10
-_DEFAULT_KEY_NAME = "elasticluster-key"
-_DEFAULT_KEYS = ("~/.ssh/id_rsa.pub", "~/.ssh/id_rsa")
 
 
 class Cluster(ClusterView):
@@ -86,9 +83,9 @@ class Cluster(ClusterView):
     def __init__(
         self,
         name: str,
-        user_key_name: str | AbstractCloudProvider = _DEFAULT_KEY_NAME,
-        user_key_public: str | AbstractSetupProvider = _DEFAULT_KEYS[0],
-        user_key_private: str = _DEFAULT_KEYS[1],
+        user_key_name: str | AbstractCloudProvider = DEFAULT_KEY_NAME,
+        user_key_public: str | AbstractSetupProvider = DEFAULT_KEYS[0],
+        user_key_private: str = DEFAULT_KEYS[1],
         cloud_provider: AbstractCloudProvider | str | None = None,
         setup_provider: AbstractSetupProvider | str | None = None,
         availability_zone: str | AbstractClusterRepository = "",
@@ -100,10 +97,10 @@ class Cluster(ClusterView):
         **extra: Any,
     ) -> None:
         arguments = (user_key_name, user_key_public, user_key_private, cloud_provider, setup_provider)
-        key_name, public, private, cloud, setup = _in_one_order(arguments)
+        key_name, public, private, cloud, setup = in_one_order(arguments)
         if not isinstance(availability_zone, str):  # the older order has the repository here
             repository, availability_zone = availability_zone, ""
-        public, private = _existing_keys(public, private)
+        public, private = existing_keys(public, private)
         record = ClusterRecord(
             uuid=new_uuid(),
             name=check_cluster_name(name),
@@ -473,22 +470,6 @@ class Cluster(ClusterView):
             node = known.get(each.name) or Node.of(self, each)
             node.record = each
             self.nodes.setdefault(each.kind, []).append(node)
-
-
-def _in_one_order(arguments: tuple[Any, ...]) -> tuple[str, str, str, Any, Any]:
-    """Return (key name, public, private, cloud, setup), whichever documented order was used."""
-    first, second, third, fourth, fifth = arguments
-    if isinstance(first, str):
-        return first, str(second), third, fourth, fifth
-    key_name = third if third != _DEFAULT_KEYS[1] else _DEFAULT_KEY_NAME
-    return key_name, fourth or _DEFAULT_KEYS[0], fifth or _DEFAULT_KEYS[1], first, second
-
-
-def _existing_keys(public: str, private: str) -> tuple[str, str]:
-    """Return the paths of the key files; empty if the default ones were meant and do not exist."""
-    if (public, private) == _DEFAULT_KEYS and not Path(private).expanduser().exists():
-        return "", ""
-    return os.path.expanduser(public), os.path.expanduser(private)  # noqa: PTH111 - plain strings are stored
 
 
 def _ref(provider: Any) -> ComponentRef:

@@ -84,6 +84,7 @@ class Watch:
 
     Attributes:
         waiting: names of the nodes that are not running with an address yet.
+        reasons: what the cloud last said of each machine, where it said something.
     """
 
     def __init__(self, run: Run, phase: Phase, names: Collection[str], resumed: Collection[str] = ()) -> None:
@@ -93,6 +94,7 @@ class Watch:
         self._names = set(names)
         self._resumed = set(resumed)
         self._met = {node.name for node in run.cluster.nodes if node.address}
+        self.reasons: dict[str, str] = {}
         self._patience = Patience(run)
 
     def look(self) -> bool:
@@ -146,6 +148,7 @@ class Watch:
         if machine is None:
             return node if node.name not in self._met else gone(node)
         self._met.add(node.name)
+        self.reasons[node.name] = machine.reason
         if machine.state is not InstanceState.STOPPED:
             self._resumed.discard(node.name)
         if machine.state in _ENDED and node.name not in self._resumed:
@@ -187,13 +190,20 @@ def boot(run: Run, timeout: float, resumed: Collection[str] = ()) -> None:
     with run.phase(Phase.BOOT, len(names)):
         tools = run.tools
         wait_until(watch.look, timeout=timeout, interval=tools.polling_interval, clock=tools.clock)
-        run.give_up(Phase.BOOT, {name: _not_up(run.node(name), timeout) for name in sorted(watch.waiting)})
+        run.give_up(
+            Phase.BOOT,
+            {
+                name: _not_up(run.node(name), timeout, watch.reasons.get(name, ""))
+                for name in sorted(watch.waiting)
+            },
+        )
 
 
-def _not_up(node: NodeRecord, timeout: float) -> Failure:
+def _not_up(node: NodeRecord, timeout: float, reason: str) -> Failure:
+    said = f": {reason}" if reason else ""
     if node.state is NodeState.RUNNING:
-        return Failure(layer=Layer.NO_ADDRESS, message=f"got no address within {timeout:g} s")
-    return Failure(layer=Layer.BOOT, message=f"did not run within {timeout:g} s")
+        return Failure(layer=Layer.NO_ADDRESS, message=f"got no address within {timeout:g} s{said}")
+    return Failure(layer=Layer.BOOT, message=f"did not run within {timeout:g} s{said}")
 
 
 def connect(run: Run, key: KeyPair, timeout: float) -> None:

@@ -148,7 +148,12 @@ class Run:
 
 
 def seen(node: NodeRecord, machine: Instance) -> NodeRecord:
-    """Return a node with what the cloud says of its machine: id, addresses and whether it runs."""
+    """Return a node with what the cloud says of its machine: id, addresses and whether it runs.
+
+    A machine that could not be looked at this time is pending for a reason; what is known of it is kept.
+    """
+    if machine.state is InstanceState.PENDING and machine.reason:
+        return replace(node, instance_id=machine.id)
     here = replace(
         node,
         instance_id=machine.id,

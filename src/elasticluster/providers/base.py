@@ -15,6 +15,7 @@ from elasticluster.engine.pool import default_workers, run_all
 from elasticluster.engine.ports import Created
 from elasticluster.exceptions import (
     CloudProviderError,
+    CredentialsError,
     InstanceError,
     InstanceNotFoundError,
     UnsupportedError,
@@ -25,6 +26,7 @@ from elasticluster.model import (
     InstanceRequest,
     InstanceState,
     Json,
+    NodeState,
     Tags,
 )
 
@@ -70,6 +72,11 @@ class AbstractCloudProvider(Remembered, ABC):
       or was told by :meth:`adopt`; an instance whose start was cut short by a crash is not found again.
     - Every look at the instances costs a call for each of them.
     - SSH host keys have to be believed on first contact.
+    - Clusters cannot be paused, unless the provider has two more methods: ``pause_instance(instance_id)``
+      stops an instance and keeps its disk, ``resume_instance(instance_id)`` starts it again.
+
+    Any method that takes an id raises :class:`elasticluster.exceptions.InstanceNotFoundError` if there is
+    no such instance (any more). What else they raise is taken to pass, and not to mean that it is gone.
 
     A provider that can do better overrides the methods of :class:`elasticluster.engine.ports.CloudProvider`.
 
@@ -81,6 +88,9 @@ class AbstractCloudProvider(Remembered, ABC):
     """Seconds between two looks at instances that are on their way."""
 
     delivers_host_keys: bool = False
+
+    tags_instances: bool = False
+    """Whether machines carry what was written on them, so that a lost reply is found again by listing."""
 
     def __init__(self, **config: Any) -> None:
         self.config = config
@@ -145,6 +155,8 @@ class AbstractCloudProvider(Remembered, ABC):
                     node=node.name,
                 )
                 self._known.setdefault(node.instance_id, tags)
+                if node.state is NodeState.PAUSED:
+                    self._paused.add(node.instance_id)
 
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Check nothing: a cloud known by four verbs cannot be asked."""
@@ -158,7 +170,14 @@ class AbstractCloudProvider(Remembered, ABC):
         return created(attempt_all(lambda name: self._start(request, name), request.names, workers))
 
     def list_instances(self, cluster: str | None = None) -> list[Instance]:
-        """Return the instances that this object has started or was told of."""
+        """Return the instances that this object has started or was told of, without those that are gone.
+
+        One that cannot be looked at is on its way, with the error as its ``reason``: so the others go on,
+        it can be stopped, and it is neither given up nor made a second time for an error that passes.
+
+        Raises:
+            CredentialsError: the cloud does not let us in, so nothing is known of any instance.
+        """
         ids = [one for one, tags in list(self._known.items()) if cluster in {None, tags.uuid}]
         found = attempt_all(self._look, ids, default_workers())
         for error in errors_of(found).values():
@@ -169,10 +188,17 @@ class AbstractCloudProvider(Remembered, ABC):
         """Stop every instance; one that the provider says does not exist counts as stopped."""
         return errors_of(attempt_all(self._stop, ids, default_workers()))
 
+    def pause_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Stop instances by the provider's ``pause_instance``; without one each has an error."""
+        errors = self._by_verb("pause_instance", "stop an instance and keep its disk", ids)
+        self._paused.update(set(ids) - set(errors))
+        return errors
+
     def resume_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
-        """Resume nothing: each instance has an error."""
-        error = UnsupportedError(f"{type(self).__name__} cannot start a stopped instance again.")
-        return dict.fromkeys(ids, error)
+        """Start instances again by the provider's ``resume_instance``; without one each has an error."""
+        errors = self._by_verb("resume_instance", "start a stopped instance again", ids)
+        self._paused.difference_update(set(ids) - set(errors))
+        return errors
 
     def release(self, cluster: str) -> None:
         """Remove nothing, as :meth:`prepare` makes nothing."""
@@ -194,6 +220,12 @@ class AbstractCloudProvider(Remembered, ABC):
         """Tags by instance id; made on use, as a third party's ``__init__`` may not call ours."""
         known: dict[str, Tags] = self.__dict__.setdefault("_known_instances", {})
         return known
+
+    @property
+    def _paused(self) -> set[str]:
+        """Ids of instances that were paused: the four verbs do not tell a stopped one from a new one."""
+        paused: set[str] = self.__dict__.setdefault("_paused_instances", set())
+        return paused
 
     def _start(self, request: InstanceRequest, name: str) -> Instance:
         spec = request.spec
@@ -222,9 +254,22 @@ class AbstractCloudProvider(Remembered, ABC):
         self._known[instance_id] = tags
         return Instance(id=instance_id, state=InstanceState.PENDING, tags=tags)
 
+    def _by_verb(self, verb: str, doing: str, ids: Sequence[str]) -> dict[str, CloudProviderError]:
+        """Call a method that a provider may or may not have with each id; return what went wrong."""
+        method: Callable[[str], object] | None = getattr(self, verb, None)
+        if method is None:
+            missing = UnsupportedError(f"{type(self).__name__} cannot {doing}: it has no `{verb}`.")
+            return dict.fromkeys(ids, missing)
+
+        def call(instance_id: str) -> None:
+            with _foreign_code(verb):
+                method(instance_id)
+
+        return errors_of(attempt_all(call, ids, default_workers()))
+
     def _look(self, instance_id: str) -> Instance | None:
         """Return an instance as it is now, or None if it does not exist."""
-        tags = self._known[instance_id]
+        machine = Instance(id=instance_id, state=InstanceState.PENDING, tags=self._known[instance_id])
         try:
             with _foreign_code("is_instance_running"):
                 running = self.is_instance_running(instance_id)
@@ -232,13 +277,16 @@ class AbstractCloudProvider(Remembered, ABC):
                 addresses = self.get_ips(instance_id) if running else []
         except InstanceNotFoundError:
             return None
+        except CredentialsError:
+            raise
+        except CloudProviderError as exc:
+            return replace(machine, reason=exc.message)
         if not running:
-            return Instance(id=instance_id, state=InstanceState.PENDING, tags=tags)
+            return replace(machine, state=InstanceState.STOPPED) if instance_id in self._paused else machine
         public, private, port = _sorted_out(addresses)
-        return Instance(
-            id=instance_id,
+        return replace(
+            machine,
             state=InstanceState.RUNNING,
-            tags=tags,
             public_ip=public,
             private_ip=private,
             ssh_port=port,
@@ -248,6 +296,7 @@ class AbstractCloudProvider(Remembered, ABC):
         with contextlib.suppress(InstanceNotFoundError), _foreign_code("stop_instance"):
             self.stop_instance(instance_id)
         self._known.pop(instance_id, None)
+        self._paused.discard(instance_id)
 
 
 class AbstractSetupProvider(Remembered, ABC):

@@ -49,6 +49,8 @@ def given_pair(cluster: ClusterRecord) -> KeyPair | None:
 def own_pair(cluster: ClusterRecord, private: Path) -> KeyPair:
     """Return the key pair of the cluster itself, kept in `private` and ``….pub``; made if it is missing.
 
+    A public half that is gone is made again from the private one.
+
     Raises:
         KeypairError: it is gone although machines were made that open to no other, or it is damaged.
         StateError: it cannot be written.
@@ -61,6 +63,10 @@ def own_pair(cluster: ClusterRecord, private: Path) -> KeyPair:
                 hint="Put it back from a copy. Without it the cluster can still be listed and stopped.",
             )
         _generate(private, public, comment=f"elasticluster {cluster.name}")
+    elif not public.exists():
+        shown = _read_private(private).public
+        if shown is not None:
+            write_private(public, _public_line(shown, comment=f"elasticluster {cluster.name}"))
     check_pair(public, private)
     name = object_name(cluster.name, cluster.uuid)
     return KeyPair(name=name, public_path=str(public), private_path=str(private))
@@ -200,6 +206,10 @@ def _pem(data: bytes) -> _Private:
     except UnsupportedAlgorithm as exc:
         raise ValueError(str(exc)) from exc
     return _Private(base64.b64decode(line.split()[1]), protected=False)
+
+
+def _public_line(blob: bytes, comment: str) -> bytes:
+    return b" ".join([_type_of(blob).encode(), base64.b64encode(blob), comment.encode()]) + b"\n"
 
 
 def _type_of(blob: bytes) -> str:

@@ -102,6 +102,9 @@ def _release(path: Path, descriptor: int, needed: Callable[[], bool]) -> None:
     with contextlib.suppress(OSError):
         if not needed() and _is_at(path, descriptor):
             path.unlink()
+    with contextlib.suppress(OSError):
+        # Closing alone is not enough while a forked child has not yet come to close its copy.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from elasticluster.exceptions import InstanceError, InstanceNotFoundError, QuotaError
+from elasticluster.exceptions import CredentialsError, InstanceError, InstanceNotFoundError, QuotaError
 from elasticluster.model import (
     ClusterRecord,
     ComponentRef,
@@ -15,6 +15,7 @@ from elasticluster.model import (
     KeyPair,
     NodeRecord,
     NodeSpec,
+    NodeState,
     Tags,
 )
 from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
@@ -163,15 +164,55 @@ def test_list_answers_for_adopted_instances_that_still_exist() -> None:
     assert (found.id, found.tags.node, found.tags.uuid) == ("id-w2", "w2", "u-1")
 
 
-def test_list_passes_on_what_went_wrong() -> None:
-    class Broken(Shelf):
-        def is_instance_running(self, instance_id: str) -> bool:
-            raise OSError("network is down")
+class Flaky(Shelf):
+    """Has trouble with one machine."""
 
-    provider = Broken([])
-    provider.create_instances(request("w1"))
-    with pytest.raises(InstanceError, match=r"^is_instance_running failed: OSError: network is down$"):
-        provider.list_instances()
+    trouble: Exception = OSError("network is down")
+
+    def is_instance_running(self, instance_id: str) -> bool:
+        if instance_id == "id-w2":
+            raise self.trouble
+        return super().is_instance_running(instance_id)
+
+
+def flaky(trouble: Exception) -> Flaky:
+    provider = Flaky(["10.0.0.1"])
+    provider.trouble = trouble
+    provider.create_instances(request("w1", "w2", "w3"))
+    return provider
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (OSError("network is down"), "is_instance_running failed: OSError: network is down"),
+        (KeyError("id-w2"), "is_instance_running failed: KeyError: 'id-w2'"),
+        (QuotaError("Slow down."), "Slow down."),
+    ],
+)
+def test_list_keeps_an_instance_that_cannot_be_looked_at(trouble: Exception, reason: str) -> None:
+    found = {one.id: (one.state, one.reason) for one in flaky(trouble).list_instances()}
+    assert found == {
+        "id-w1": (InstanceState.RUNNING, ""),
+        "id-w2": (InstanceState.PENDING, reason),
+        "id-w3": (InstanceState.RUNNING, ""),
+    }
+
+
+def test_list_leaves_out_an_instance_that_is_gone() -> None:
+    provider = flaky(InstanceNotFoundError("gone"))
+    assert [one.id for one in provider.list_instances()] == ["id-w1", "id-w3"]
+
+
+def test_list_is_refused_as_a_whole_without_credentials() -> None:
+    with pytest.raises(CredentialsError, match=r"^Who are you\?$"):
+        flaky(CredentialsError("Who are you?")).list_instances()
+
+
+def test_instance_that_cannot_be_looked_at_can_be_stopped() -> None:
+    provider = flaky(OSError("network is down"))
+    assert not provider.stop_instances(["id-w1", "id-w2", "id-w3"])
+    assert not provider.machines
 
 
 def test_stop_counts_a_missing_instance_as_stopped() -> None:
@@ -181,9 +222,52 @@ def test_stop_counts_a_missing_instance_as_stopped() -> None:
     assert not provider.list_instances()
 
 
-def test_resume_is_not_among_the_four_verbs() -> None:
-    errors = Shelf([]).resume_instances(["x"])
-    assert str(errors["x"]) == "Shelf cannot start a stopped instance again."
+def test_pause_and_resume_are_not_among_the_four_verbs() -> None:
+    provider = Shelf([])
+    assert {id_: str(error) for id_, error in provider.pause_instances(["x", "y"]).items()} == dict.fromkeys(
+        ("x", "y"), "Shelf cannot stop an instance and keep its disk: it has no `pause_instance`."
+    )
+    assert str(provider.resume_instances(["x"])["x"]) == (
+        "Shelf cannot start a stopped instance again: it has no `resume_instance`."
+    )
+
+
+class Pausable(Shelf):
+    """Has the two optional verbs."""
+
+    def pause_instance(self, instance_id: str) -> None:
+        self.machines[instance_id]["asleep"] = True
+
+    def resume_instance(self, instance_id: str) -> None:
+        self.machines[instance_id]["asleep"] = False
+
+    def is_instance_running(self, instance_id: str) -> bool:
+        return not self.machines[instance_id].get("asleep")
+
+
+def states(provider: AbstractCloudProvider) -> dict[str, InstanceState]:
+    return {one.id: one.state for one in provider.list_instances()}
+
+
+def test_optional_verbs_pause_and_resume_each_instance_by_itself() -> None:
+    provider = Pausable(["10.0.0.1"])
+    provider.create_instances(request("w1", "w2"))
+    errors = provider.pause_instances(["id-never", "id-w1"])
+    assert {id_: str(error) for id_, error in errors.items()} == {
+        "id-never": "pause_instance failed: KeyError: 'id-never'"
+    }
+    assert states(provider) == {"id-w1": InstanceState.STOPPED, "id-w2": InstanceState.RUNNING}
+    assert list(provider.resume_instances(["id-never", "id-w1"])) == ["id-never"]
+    assert states(provider) == {"id-w1": InstanceState.RUNNING, "id-w2": InstanceState.RUNNING}
+
+
+def test_instance_that_another_process_paused_is_stopped_and_not_on_its_way() -> None:
+    nodes = (NodeRecord(name="w1", spec=SPEC, instance_id="id-w1", state=NodeState.PAUSED),)
+    none = ComponentRef(type="none")
+    provider = Pausable(["10.0.0.1"])
+    provider.machines["id-w1"] = {"asleep": True}
+    provider.adopt(ClusterRecord(uuid="u-1", name="mine", template="t", cloud=none, setup=none, nodes=nodes))
+    assert states(provider) == {"id-w1": InstanceState.STOPPED}
 
 
 def test_arguments_of_a_provider_are_remembered_by_name() -> None:

@@ -284,6 +284,22 @@ def test_interrupted_generation_is_done_again(tmp_path: Path) -> None:
     assert own_pair(cluster(), path) == pair
 
 
+def test_lost_public_half_is_made_again_from_the_private_one(tmp_path: Path) -> None:
+    path = tmp_path / "slurm.key"
+    pair = own_pair(cluster(), path)
+    line = public(path).read_bytes()
+    public(path).unlink()
+    assert own_pair(cluster(), path) == pair
+    assert public(path).read_bytes() == line
+
+
+def test_lost_public_half_of_a_damaged_private_one_blames_the_private_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "slurm.key", b"hello")
+    with pytest.raises(KeypairError) as caught:
+        own_pair(cluster(), path)
+    assert caught.value.message == f"{path} {NOT_PRIVATE}"
+
+
 def test_generated_key_is_private_whatever_the_umask(tmp_path: Path) -> None:
     old = os.umask(0)
     try:

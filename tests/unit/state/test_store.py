@@ -371,6 +371,22 @@ def test_forked_child_does_not_keep_the_lock(store: JsonStore) -> None:
         os.waitpid(child, 0)
 
 
+def test_lock_ends_while_somebody_has_a_copy_of_its_descriptor(store: JsonStore) -> None:
+    """As a forked child has at first, before it comes to close it."""
+    path = store.path / "slurm.lock"
+    with store.lock("slurm"):
+        (held,) = (link for link in Path("/proc/self/fd").iterdir() if _leads_to(link, path))
+        copy = os.dup(int(held.name))
+    try:
+        assert subprocess.run(["flock", "--nonblock", str(path), "true"], check=False).returncode == 0
+    finally:
+        os.close(copy)
+
+
+def _leads_to(link: Path, path: Path) -> bool:
+    return link.is_symlink() and str(link.readlink()) == str(path)
+
+
 def test_started_program_does_not_keep_the_lock(store: JsonStore) -> None:
     path = store.path / "slurm.lock"
     with store.lock("slurm"), subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False) as program:

@@ -19,6 +19,7 @@ CLOUD_KEYS: tuple[Key, ...] = (
         "str",
         default="",
         help="Address of the container engine as in DOCKER_HOST; left out: where `docker` would find it.",
+        place=True,
     ),
     Key(
         "flavors",

@@ -29,13 +29,18 @@ make_user() {
     useradd "$@" "$user"
 }
 
+make_home() { # whole or not at all: nodes share /home, and each of them does this at the same time
+    new=$home.$instance
+    rm -rf "$new" # left by a boot that was cut short
+    mkdir -m 0750 "$new"
+    cp -R /etc/skel/. "$new/"
+    chown -R "$user:" "$new"
+    mv -T "$new" "$home" 2>/dev/null || rm -rf "$new"
+}
+
 let_in() {
     home=$(getent passwd "$user" | cut -d: -f6)
-    # mkdir succeeds on one of the nodes that share /home.
-    if mkdir -m 0750 "$home" 2>/dev/null; then
-        cp -R /etc/skel/. "$home/"
-        chown -R "$user:" "$home"
-    fi
+    [ -e "$home" ] || make_home
     mkdir -m 0700 "$home/.ssh" 2>/dev/null || :
     keys=$home/.ssh/authorized_keys
     if ! grep -qxFf "$conf/authorized_keys" "$keys" 2>/dev/null; then

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import shutil
+import stat
 import subprocess
 import tarfile
 import tempfile
@@ -19,6 +20,8 @@ from typing import Any
 
 from elasticluster.engine.children import child
 from elasticluster.engine.events import Listener, Notice, ignore
+from elasticluster.engine.ports import Clock
+from elasticluster.engine.wait import SystemClock, wait_until
 from elasticluster.exceptions import CloudProviderError, ImageError
 from elasticluster.providers.docker.client import NOT_FOUND, Engine
 from elasticluster.providers.docker.labels import PREFIX
@@ -40,6 +43,8 @@ RUN ["/bin/sh", "/usr/lib/elasticluster/prepare-image.sh"]
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _LAST_LINES = 15
 _TMP = "/var/tmp"  # noqa: S108 - /tmp is often a small file system in memory, mounted without devices
+_PREFIX = "elasticluster-image-"
+_BUILD_TIMEOUT = 20 * 60  # seconds; a build from a slow mirror takes a few minutes
 
 
 def ensure(engine: Engine, image_id: str, tell: Listener = ignore) -> str:
@@ -71,18 +76,50 @@ def ensure(engine: Engine, image_id: str, tell: Listener = ignore) -> str:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(tell: Listener) -> Iterator[None]:
-    """Keep other processes from building at the same time: the second one finds what the first has built."""
+def _one_at_a_time(tell: Listener, clock: Clock | None = None) -> Iterator[None]:
+    """Keep other processes from building at the same time: the second one finds what the first has built.
+
+    Raises:
+        ImageError: the other process does not come to an end.
+    """
     folder = os.open(_TMP, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(folder):
             tell(Notice("Waiting for another command that is building a node image."))
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            clock = clock or SystemClock()
+            if not wait_until(lambda: _locked(folder), timeout=_BUILD_TIMEOUT, interval=0.5, clock=clock):
+                raise ImageError(
+                    f"Another command has been building a node image for {_BUILD_TIMEOUT // 60} minutes.",
+                    hint=f"`fuser -v {_TMP}` names the processes that may hold the lock on that folder; end "
+                    "the one that hangs, then try again.",
+                )
         yield
     finally:
         os.close(folder)  # ends the lock, too
+
+
+def _locked(descriptor: int) -> bool:
+    """Try to take a lock; return whether it is ours."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove_remains(parent: Path) -> None:
+    """Remove what builds that were killed have left; nobody else builds while we hold the lock."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            status = folder.lstat()
+            if status.st_uid == os.getuid() and stat.S_ISDIR(status.st_mode) and not _mounted_in(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mounted_in(folder: Path) -> bool:
+    """Return whether anything is mounted below a folder: what is in there would be somebody else's."""
+    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    return any(Path(line.split()[1]).is_relative_to(folder) for line in mounts)
 
 
 def _tag(image_id: str, *content: str) -> str:
@@ -164,7 +201,8 @@ def _bootstrap(engine: Engine, release: str, reference: str, tell: Listener) -> 
     tell(
         Notice(f"No registry answers: making Debian '{release}' from its mirror, once; about half a minute.")
     )
-    with tempfile.TemporaryDirectory(prefix="elasticluster-", dir=_TMP) as folder:
+    _remove_remains(Path(_TMP))
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_TMP) as folder:
         # mmdebstrap steps down to another user for parts of its work.
         Path(folder).chmod(0o755)
         archive = Path(folder, "base.tar")

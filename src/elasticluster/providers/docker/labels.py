@@ -14,6 +14,7 @@ PREFIX = "elasticluster."
 """Beginning of every label that we write."""
 
 SSH_PORT = 22
+_SHORT = 12  # digits of a container's id
 _HOST = "127.0.0.1"
 _START_GRACE = 60  # seconds between "made" and "started" within one create call, at most
 _ENDED_BY_US = frozenset({0, 130, 137, 143})  # what a stopped systemd, or a killed one, exits with
@@ -43,6 +44,11 @@ def cluster_filter(cluster: str | None) -> dict[str, Any]:
     return {"label": [f"{PREFIX}uuid={cluster}" if cluster else f"{PREFIX}uuid"]}
 
 
+def short_id(container: str) -> str:
+    """Return a container's id as ``docker ps`` prints it; the engine takes it as well as the whole one."""
+    return container[:_SHORT]
+
+
 def to_instance(summary: Mapping[str, Any]) -> Instance:
     """Return a container as an instance.
 
@@ -53,7 +59,7 @@ def to_instance(summary: Mapping[str, Any]) -> Instance:
     networks = (summary.get("NetworkSettings") or {}).get("Networks") or {}
     port = _published_port(summary)
     return Instance(
-        id=summary["Id"],
+        id=short_id(summary["Id"]),
         state=state,
         tags=to_tags(summary["Labels"]),
         public_ip=_HOST if port else None,

@@ -39,6 +39,7 @@ WORKERS = 4
 _CONSOLE_LINES = 100
 _HOST_KEY_RE = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/=]+")
 _CONTROL_RE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")  # colours, and line ends of a terminal
+_STOP_TIMEOUT = 30  # seconds that the services of a node have to end; then it is killed
 _REMOVAL_TIMEOUT = 60  # seconds that a removal begun by somebody else may take
 
 
@@ -63,6 +64,7 @@ class DockerProvider(AbstractCloudProvider):
 
     polling_interval = 0.5
     delivers_host_keys = True
+    tags_instances = True
 
     def __init__(self, docker_host: str = "", flavors: Iterable[str] = (), **config: Any) -> None:
         listed = tuple(flavors)
@@ -110,6 +112,10 @@ class DockerProvider(AbstractCloudProvider):
     def stop_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
         """Remove containers, running or not; one that does not exist counts as removed."""
         return errors_of(attempt_all(self._remove, ids, WORKERS))
+
+    def pause_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Stop containers as their systemd wants it; they keep their files, and so does ``/home``."""
+        return errors_of(attempt_all(self._pause, ids, WORKERS))
 
     def resume_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
         """Start stopped containers again; the ports that they are reached through change."""
@@ -224,7 +230,8 @@ class DockerProvider(AbstractCloudProvider):
         return found is not None and found.state is InstanceState.RUNNING
 
     def _find(self, instance_id: str) -> Instance | None:
-        return next((one for one in self.list_instances() if one.id == instance_id), None)
+        wanted = labels.short_id(instance_id)
+        return next((one for one in self.list_instances() if one.id == wanted), None)
 
     def _prepare(self, tags: Tags) -> None:
         described = labels.to_labels(tags)
@@ -254,6 +261,10 @@ class DockerProvider(AbstractCloudProvider):
         with self._engine.use(f"remove the container '{instance_id}'", InstanceError) as api:
             _remove_container(api, instance_id)
 
+    def _pause(self, instance_id: str) -> None:
+        with self._engine.use(f"stop the container '{instance_id}'", InstanceError) as api:
+            api.stop(instance_id, timeout=_STOP_TIMEOUT)
+
     def _resume(self, instance_id: str) -> None:
         with self._engine.use(f"start the container '{instance_id}'", InstanceError) as api:
             api.start(instance_id)
@@ -269,7 +280,7 @@ def _create_or_find(api: APIClient, options: Mapping[str, Any], tags: Tags) -> I
     from docker.errors import APIError
 
     try:
-        made = api.create_container(**options)["Id"]
+        made = labels.short_id(api.create_container(**options)["Id"])
     except APIError as exc:
         if exc.status_code != CONFLICT:
             raise

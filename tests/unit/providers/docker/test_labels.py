@@ -27,6 +27,10 @@ def summary(**changes: Any) -> dict[str, Any]:
     }
 
 
+def test_instance_id_is_the_one_that_docker_ps_prints() -> None:
+    assert to_instance(summary(Id="0123456789ab" + "c" * 52)).id == "0123456789ab"
+
+
 def test_tags_come_back_from_labels() -> None:
     assert to_tags(to_labels(TAGS)) == TAGS
 
