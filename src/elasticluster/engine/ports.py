@@ -118,8 +118,9 @@ class CloudProvider(Protocol):
     def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
         """Return what roles are told about a flavor.
 
-        ``cpus`` (int) and ``memory_mb`` (int) are its size, left out where the node itself knows best, as a
-        virtual machine does; ``shared_home`` is ``"volume"`` where the cloud itself shares ``/home``.
+        ``cpus`` (int) and ``memory_mb`` (int) are its size, which schedulers have to be told; ``shared_home``
+        is ``"volume"`` where the cloud itself shares ``/home``. Empty if the cloud cannot tell: users then
+        say it by variables.
         """
 
 

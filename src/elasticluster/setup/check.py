@@ -6,6 +6,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from elasticluster.exceptions import ConfigurationError
 from elasticluster.model import ClusterRecord
@@ -20,7 +21,12 @@ from elasticluster.setup.services import (
 from elasticluster.setup.settings import Settings
 from elasticluster.setup.variables import known_variables, typed
 
+if TYPE_CHECKING:
+    import yaml
+
 _LET_THROUGH = "ansible_"  # variables of Ansible's own
+_VAULT = "$ANSIBLE_VAULT"  # how an encrypted file begins; only Ansible can look into it
+_PLAY_KEYS = ("hosts", "import_playbook", "ansible.builtin.import_playbook")
 
 
 def check(settings: Settings, cluster: ClusterRecord) -> None:
@@ -41,10 +47,39 @@ def check(settings: Settings, cluster: ClusterRecord) -> None:
 
 def _playbooks(settings: Settings) -> Iterator[str]:
     for path in settings.own_playbooks:
-        if not Path(path).is_file():
-            yield f"playbook '{path}' does not exist"
+        problem = _playbook(Path(path))
+        if problem:
+            yield f"playbook '{path}' {problem}"
     if settings.library and not Path(settings.library).is_dir():
         yield f"ansible_module_dir '{settings.library}' is no folder"
+
+
+def _playbook(path: Path) -> str:
+    """Return what Ansible would refuse before its first play; empty if nothing."""
+    import yaml
+
+    if not path.is_file():
+        return "does not exist"
+    try:
+        text = path.read_text(encoding="utf-8")
+        return "" if text.startswith(_VAULT) else _no_plays(yaml.compose(text, Loader=yaml.SafeLoader))
+    except yaml.MarkedYAMLError as exc:
+        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+        return f"cannot be read: line {line}: {exc.problem}"
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        return f"cannot be read: {str(exc).splitlines()[0]}"
+
+
+def _no_plays(root: yaml.Node | None) -> str:
+    """Return why this is no list of plays; empty if it is one."""
+    import yaml
+
+    entries = root.value if isinstance(root, yaml.SequenceNode) else ()
+    for entry in entries:
+        keys = [key.value for key, _ in entry.value] if isinstance(entry, yaml.MappingNode) else []
+        if not any(key in keys for key in _PLAY_KEYS):
+            return f"is no list of plays: line {entry.start_mark.line + 1}: there is no 'hosts'"
+    return "" if entries else "is no list of plays"
 
 
 def _groups(settings: Settings, cluster: ClusterRecord) -> Iterator[str]:

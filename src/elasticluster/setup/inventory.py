@@ -60,7 +60,7 @@ def group_members(nodes: Sequence[NodeRecord], groups: Mapping[str, Sequence[str
 def _host(node: NodeRecord, job: SetupJob, settings: Settings) -> dict[str, Json]:
     options = {
         "HostKeyAlias": node.name,  # host keys are known under the node's name, whatever its address
-        "UserKnownHostsFile": f'"{job.known_hosts_path}"',  # quoted again: may hold several
+        "UserKnownHostsFile": _quoted(job.known_hosts_path),
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "UpdateHostKeys": "no",
@@ -81,9 +81,22 @@ def _host(node: NodeRecord, job: SetupJob, settings: Settings) -> dict[str, Json
     }
 
 
+def _tokens_doubled(path: str) -> str:
+    """Return a path in which OpenSSH finds no token: they begin with ``%``."""
+    return path.replace("%", "%%")
+
+
+def _quoted(path: str) -> str:
+    """Return a path as OpenSSH's configuration takes it where it could hold several."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{_tokens_doubled(escaped)}"'
+
+
 def _connection(job: SetupJob) -> dict[str, Json]:
-    key = {"ansible_ssh_private_key_file": job.key.private_path} if job.key.private_path else {}
-    return {"ansible_python_interpreter": "/usr/bin/python3", **key}
+    variables = {"ansible_python_interpreter": "/usr/bin/python3"}
+    if job.key.private_path:
+        variables["ansible_ssh_private_key_file"] = _tokens_doubled(job.key.private_path)
+    return variables
 
 
 def _cluster(

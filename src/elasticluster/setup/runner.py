@@ -19,6 +19,7 @@ from elasticluster.exceptions import AnsibleError
 from elasticluster.model import Json, SetupResult
 from elasticluster.setup.events import Run
 from elasticluster.setup.inventory import inventory, secrets
+from elasticluster.setup.services import services_of
 from elasticluster.setup.settings import PLAYBOOKS, Settings
 
 _CALLBACKS = Path(__file__).with_name("callback")
@@ -26,6 +27,15 @@ _CALLBACK = "elasticluster_events"
 _MOST_FORKS = 50
 _TAIL = 4000  # characters of Ansible's own output that are kept as evidence
 _STDERR = 2
+_NOT_FROM_OUTSIDE = frozenset(
+    {  # each could switch off the checking of host keys
+        "ANSIBLE_HOST_KEY_CHECKING",
+        "ANSIBLE_SSH_HOST_KEY_CHECKING",
+        "ANSIBLE_SSH_ARGS",
+        "ANSIBLE_SSH_COMMON_ARGS",
+        "ANSIBLE_SSH_EXTRA_ARGS",
+    }
+)
 _SOCKETS = "cp"
 _CLEAN_UP = f"""
 read -r _
@@ -54,22 +64,21 @@ def run(settings: Settings, job: SetupJob, tell: Listener) -> SetupResult:
     Raises:
         AnsibleError: a playbook is missing or cannot be read, or Ansible cannot be started.
     """
-    command = _command(settings, job)
+    command = [*(settings.command or (str(Path(sys.executable).with_name("ansible-playbook")),))]
     _require(command[0], settings.playbooks)
     if not any(node.usable for node in job.cluster.nodes):
         return SetupResult(error="no node can be logged in to")
     with _folder() as folder:
         inventories = _write_inventories(folder, settings, job)
+        command += [*_arguments(settings, job), *inventories, _write_playbook(folder, settings)]
         variables = environment(folder, settings, job)
-        seen, status, output = _play(
-            folder, [*command, *inventories], variables, tell, verbose=job.verbosity > 0
-        )
-    if not seen.playing and status:
+        seen, status, output = _play(folder, command, variables, tell, verbose=job.verbosity > 0)
+    if not seen.playing:
         raise AnsibleError(f"Ansible cannot run {', '.join(settings.playbooks)}: {_reason(output, status)}")
-    ended = seen.ended or not status
-    return seen.result(
-        _groups_in_use(settings, job), "" if ended else f"Ansible ended early: {_reason(output, status)}"
-    )
+    groups = _groups_in_use(settings, job)
+    services = () if settings.playbook else services_of(groups)
+    error = "" if seen.ended else f"Ansible ended early: {_reason(output, status)}"
+    return seen.result(groups, services, error)
 
 
 def _groups_in_use(settings: Settings, job: SetupJob) -> dict[str, list[str]]:
@@ -94,6 +103,8 @@ def _require(program: str, playbooks: Iterable[str]) -> None:
 
 def _reason(output: str, status: int) -> str:
     """Return what Ansible said last, in one line where it has many."""
+    if not status:
+        return "it was asked for something else"  # as by --list-tasks
     lines = [line for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("[ERROR]", "ERROR!"))]
     return (
@@ -143,21 +154,31 @@ def _write(path: Path, content: Json) -> None:
         json.dump(content, file, indent=1)
 
 
-def _command(settings: Settings, job: SetupJob) -> list[str]:
-    own = str(Path(sys.executable).with_name("ansible-playbook"))
+def _write_playbook(folder: Path, settings: Settings) -> str:
+    """Write one playbook of all; return its path.
+
+    Given several, Ansible reads each only when it comes to it, and leaves out those behind one in which a
+    node failed.
+    """
+    path = folder / "all.json"
+    _write(path, [{"ansible.builtin.import_playbook": playbook} for playbook in settings.playbooks])
+    return str(path)
+
+
+def _arguments(settings: Settings, job: SetupJob) -> list[str]:
     become = ["--become", f"--become-user={settings.become_user}"] if settings.become else []
     return [
-        *(settings.command or (own,)),
         *become,
         *(["-" + "v" * job.verbosity] if job.verbosity else []),
         *settings.extra_args,
         *job.extra_args,
-        *settings.playbooks,
     ]
 
 
 def environment(folder: Path, settings: Settings, job: SetupJob) -> dict[str, str]:
     """Return the environment of Ansible: ``ansible_*`` keys, else what the user has set, else our defaults.
+
+    What the user has set for other uses of Ansible never reaches the arguments of SSH.
 
     Args:
         folder: the private folder of the run.
@@ -177,7 +198,8 @@ def environment(folder: Path, settings: Settings, job: SetupJob) -> dict[str, st
         "ANSIBLE_NOCOLOR": "True",
     }
     given = {name.upper(): value for name, value in settings.ansible.items()}
-    merged = {**defaults, **os.environ, **given}
+    outer = {name: value for name, value in os.environ.items() if name not in _NOT_FROM_OUTSIDE}
+    merged = {**defaults, **outer, **given}
     return {
         **merged,
         "ANSIBLE_CALLBACK_PLUGINS": _also(merged, "ANSIBLE_CALLBACK_PLUGINS", str(_CALLBACKS), ":"),

@@ -14,6 +14,8 @@ from elasticluster.setup.check import check
 from elasticluster.setup.services import ALIASES, KNOWN_GROUPS, SHIPPED_GROUPS
 from elasticluster.setup.settings import Settings
 
+PLAYBOOK = "- hosts: all\n"
+
 
 def problem(settings: Settings, cluster: ClusterRecord) -> str:
     with pytest.raises(ConfigurationError) as caught:
@@ -96,7 +98,7 @@ def test_groups_and_variables_of_own_playbooks_are_let_through(
     cluster: ClusterRecord, tmp_path: Path
 ) -> None:
     playbook = tmp_path / "mine.yml"
-    playbook.touch()
+    playbook.write_text(PLAYBOOK)
     groups = {"frontend": ("my_group", "ganglia_master"), "compute": ("other",)}
     settings = Settings(groups=groups, playbook=str(playbook), kind_vars={"compute": {"my_colour": "blue"}})
     check(settings, cluster)
@@ -105,7 +107,7 @@ def test_groups_and_variables_of_own_playbooks_are_let_through(
 def test_own_playbook_beside_ours_does_not_make_up_for_a_master(
     cluster: ClusterRecord, tmp_path: Path
 ) -> None:
-    (tmp_path / "after.yml").touch()
+    (tmp_path / "after.yml").write_text(PLAYBOOK)
     settings = replace(
         with_groups(frontend=["mine"], compute=["slurm_worker"]), after=str(tmp_path / "after.yml")
     )
@@ -115,7 +117,7 @@ def test_own_playbook_beside_ours_does_not_make_up_for_a_master(
 def test_misspelt_variable_is_refused_beside_own_playbooks_too(
     settings: Settings, cluster: ClusterRecord, tmp_path: Path
 ) -> None:
-    (tmp_path / "after.yml").touch()
+    (tmp_path / "after.yml").write_text(PLAYBOOK)
     settings = replace(with_variables(settings, slurm_partitoin="x"), after=str(tmp_path / "after.yml"))
     assert "did you mean 'slurm_partition'?" in problem(settings, cluster)
 
@@ -124,6 +126,50 @@ def test_missing_playbook_is_refused(settings: Settings, cluster: ClusterRecord)
     assert problem(replace(settings, before="/no/such.yml"), cluster) == (
         "[setup/slurm]: playbook '/no/such.yml' does not exist."
     )
+
+
+@pytest.mark.parametrize("which", ["before", "playbook", "after"])
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("- hosts: all\n  tasks: [\n", "cannot be read: line 3: expected the node content, but found "),
+        ("hosts: all\n", "is no list of plays"),
+        ("", "is no list of plays"),
+        ("- hosts: all\n- debug:\n", "is no list of plays: line 2: there is no 'hosts'"),
+        ("- hosts: \0\n", "cannot be read: unacceptable character #x0000"),
+    ],
+)
+def test_playbook_that_ansible_would_refuse_is_refused(
+    settings: Settings, cluster: ClusterRecord, tmp_path: Path, which: str, text: str, wrong: str
+) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text(text)
+    message = problem(replace(settings, **{which: str(path)}), cluster)
+    assert message.startswith(f"[setup/slurm]: playbook '{path}' {wrong}")
+
+
+def test_playbook_that_is_no_text_is_refused(
+    settings: Settings, cluster: ClusterRecord, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_bytes(b"- hosts: \xff\n")
+    assert "cannot be read: 'utf-8' codec" in problem(replace(settings, after=str(path)), cluster)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- ansible.builtin.import_playbook: other.yml\n",
+        "- hosts: all\n  vars: {a: !unsafe '{{', b: !vault x}\n",
+        "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+    ],
+)
+def test_playbook_that_only_ansible_understands_is_let_through(
+    settings: Settings, cluster: ClusterRecord, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text(text)
+    check(replace(settings, after=str(path)), cluster)
 
 
 def test_setup_made_in_python_has_no_section(settings: Settings, cluster: ClusterRecord) -> None:

@@ -38,6 +38,13 @@ def test_host_key_is_checked_under_the_name_of_the_node(job: SetupJob, settings:
     assert found["GlobalKnownHostsFile"] == "/dev/null"
 
 
+def test_token_of_openssh_in_a_path_is_none(job: SetupJob, settings: Settings) -> None:
+    job = replace(job, known_hosts_path='/50%h "off"/hosts', key=replace(job.key, private_path="/50%h/id"))
+    found = inventory(job, settings)["all"]
+    assert options(found["hosts"]["compute001"])["UserKnownHostsFile"] == r'"/50%%h \"off\"/hosts"'
+    assert found["vars"]["ansible_ssh_private_key_file"] == "/50%%h/id"
+
+
 def test_proxy_command_is_passed_as_it_is(job: SetupJob, settings: Settings) -> None:
     login = Login(proxy_command="ssh -W %h:%p gate")
     job = replace(job, cluster=replace(job.cluster, login=login))

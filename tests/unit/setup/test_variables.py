@@ -37,7 +37,7 @@ def test_unknown_variable_becomes_what_it_looks_like(text: str, value: Json) -> 
         ("slurm_cluster_name", "42", "42"),
         ("common_packages", "vim, tmux", ["vim", "tmux"]),
         ("common_packages", "[vim, tmux]", ["vim", "tmux"]),
-        ("slurm_conf", "{MaxTime: 60}", {"MaxTime": 60}),
+        ("slurm_conf", "{KillWait: 60}", {"KillWait": 60}),
         ("slurm_returntoservice", "1", 1),
     ],
 )

@@ -55,6 +55,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._fd = int(os.environ.get("ELASTICLUSTER_EVENTS_FD", "-1"))
         self._play = ""
+        self._left: dict[str, str] = {}  # plays that have not begun, by Ansible's identity of them
         self.disabled = self._fd < 0
 
     def _write(self, **event: Any) -> None:
@@ -62,9 +63,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         while data:
             data = data[os.write(self._fd, data) :]
 
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Note the plays that are to come."""
+        self._left = {play._uuid: play.get_name() for play in playbook.get_plays()}  # noqa: SLF001 - no other
+
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Note the play; its tasks come next."""
         self._play = play.get_name()
+        self._left.pop(play._uuid, None)  # noqa: SLF001 - as above
         self._write(event="play", play=self._play)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: FBT001 - Ansible's
@@ -101,10 +107,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         )
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Tell the sums, and the checks that playbooks brought by ``set_stats``."""
+        """Tell the sums, the checks that playbooks brought by ``set_stats``, and the plays that never began.
+
+        Ansible leaves those out that come after one that failed on all of its nodes.
+        """
         nodes = {node: stats.summarize(node) for node in stats.processed}
         run = stats.custom.get("_run", {})
-        self._write(event="end", nodes=nodes, checks=run.get("elasticluster_checks", {}))
+        checks = run.get("elasticluster_checks", {})
+        self._write(event="end", nodes=nodes, checks=checks, left=list(self._left.values()))
 
 
 def _error(result: dict[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-BUSY = ("allocated", "mixed", "completing")  # runs jobs right now: nothing is left to prove
-WAITING = ("unknown", "down", "reboot")  # may still be on its way
+BUSY = (
+    "allocated",
+    "mixed",
+    "planned",
+)  # runs jobs right now, or is kept for the next: nothing is left to prove
+WAITING = ("unknown", "down", "reboot", "completing")  # may still be on its way
+SILENT = "*"
+FLAGS = "+-~#!%$@^"  # of sinfo; they follow a state and do not matter here
 TIMED_OUT = 124  # exit status of timeout(1)
 
 
@@ -39,7 +45,7 @@ def states() -> dict[str, str]:
     nodes = {}
     for line in output("sinfo", "--noheader", "--Node", "--format=%N %T")[0].splitlines():
         node, _, state = line.partition(" ")
-        nodes[node] = state.strip()
+        nodes[node] = state.strip().rstrip(FLAGS)
     return nodes
 
 
@@ -48,7 +54,7 @@ def wait(workers: Sequence[str], deadline: float) -> dict[str, str]:
     while True:
         now = states()
         late = [now.get(node, "unknown") for node in workers]
-        if time.monotonic() > deadline or not any(s.startswith(WAITING) or s.endswith("*") for s in late):
+        if time.monotonic() > deadline or not any(s.startswith(WAITING) or s.endswith(SILENT) for s in late):
             return now
         time.sleep(0.2)
 
@@ -67,28 +73,36 @@ def check(node: str, state: str, witness: str, seconds: int) -> str:
     return "" if printed == node else f"the job ran on a host called '{printed}'"
 
 
-def check_all(workers: Sequence[str], shared_home: str, seconds: int) -> dict[str, str]:
+def check_all(workers: Sequence[str], witness: str, seconds: int) -> dict[str, str]:
     """Run a job on every worker; return what is wrong with each, or nothing."""
     deadline = time.monotonic() + seconds
     now = wait(workers, deadline)
     left = max(10, int(deadline - time.monotonic()))
-    home = Path.home()
-    folder = home if home.is_relative_to("/home") else Path("/home")  # root's is not shared
-    shared = shared_home != "none" and os.access(folder, os.W_OK)
-    with (
-        tempfile.NamedTemporaryFile(prefix=".elasticluster-", dir=folder if shared else None) as file,
-        ThreadPoolExecutor(max(1, len(workers))) as pool,
-    ):
-        witness = file.name if shared else "/"
+    with ThreadPoolExecutor(max(1, len(workers))) as pool:
         jobs = {node: pool.submit(check, node, now.get(node, "missing"), witness, left) for node in workers}
         return {node: job.result() for node, job in jobs.items()}
+
+
+def shared_folder(shared_home: str, home: Path) -> Path | None:
+    """Return the folder in which every worker should see a file; None: there is none."""
+    if shared_home == "none":
+        return None
+    if home.is_relative_to("/home"):
+        return home
+    return Path("/home") if os.access("/home", os.W_OK) else None  # root's own is not shared
 
 
 def main(master: str, shared_home: str, seconds: str, *workers: str) -> None:
     """Check the controller, then the workers."""
     wrong = output("scontrol", "ping")[1]
     controller = f"the controller does not answer: {wrong}" if wrong else ""
-    jobs = check_all(workers, shared_home, int(seconds))
+    folder = shared_folder(shared_home, Path.home())
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".elasticluster-", dir=folder) as file:
+            jobs = check_all(workers, file.name if folder else "/", int(seconds))
+    except OSError as exc:
+        controller = controller or f"{folder} cannot be written to: {exc.strerror}"
+        jobs = check_all(workers, "/", int(seconds))
     print(json.dumps({"slurm_master": {master: controller}, "slurm_worker": jobs}))
 
 

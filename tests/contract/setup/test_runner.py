@@ -39,6 +39,39 @@ PLAYBOOK = """
 """
 
 
+FAILS_FOR_ONE = """
+- hosts: all
+  gather_facts: false
+  tasks: [{name: Break, ansible.builtin.fail: {msg: lost}, when: inventory_hostname == "compute002"}]
+"""
+
+CHECKS_THE_REST = """
+- hosts: all
+  gather_facts: false
+  roles: [beside]
+  tasks:
+    - name: Report the checks
+      ansible.builtin.set_stats:
+        data:
+          elasticluster_checks:
+            mine: "{{ dict(ansible_play_hosts | product([found])) }}"
+      run_once: true
+"""
+
+BESIDE = """
+- name: Find what is beside the playbook
+  ansible.builtin.set_fact:
+    found: "{{ '' if [of_group, lookup('ansible.builtin.file', 'x.txt')] == ['g', 'f'] else 'not found' }}"
+"""
+
+DIES = """
+- name: "{{ lookup('ansible.builtin.pipe', 'kill -9 $PPID') }}"
+  hosts: all
+  gather_facts: false
+  tasks: [{ansible.builtin.meta: noop}]
+"""
+
+
 def own(playbook: Path, **changes: Any) -> Settings:
     """Return settings that run a playbook of one's own, without SSH."""
     groups = {"frontend": ("mine",), "compute": ("mine",)}
@@ -102,6 +135,81 @@ def test_playbook_that_cannot_be_read_is_an_error_of_its_own(job: SetupJob, tmp_
     assert caught.value.message.startswith(f"Ansible cannot run {settings.playbook}: YAML parsing failed: ")
 
 
+def test_playbook_that_cannot_be_read_keeps_those_before_it_from_running(
+    job: SetupJob, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.yml").write_text(PLAYBOOK)
+    (tmp_path / "after.yml").write_text("- hosts: mine\n  task: []\n")
+    told: list[Event] = []
+    with pytest.raises(AnsibleError, match="'task' is not a valid attribute for a Play"):
+        run(own(tmp_path / "mine.yml", after=str(tmp_path / "after.yml")), job, told.append)
+    assert told == []
+
+
+def test_playbook_behind_a_failed_node_runs_with_what_is_beside_it(job: SetupJob, tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(FAILS_FOR_ONE)
+    folder = tmp_path / "my own"
+    for path, text in {
+        "after.yml": CHECKS_THE_REST,
+        "x.txt": "f",
+        "group_vars/mine.yml": "of_group: g",
+        "roles/beside/tasks/main.yml": BESIDE,
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    result = run(own(tmp_path / "mine.yml", after=str(folder / "after.yml")), job, ignore)
+    assert {node: str(why) for node, why in result.failures.items()} == {
+        "compute002": "setup: task 'Break': lost"
+    }
+    assert result.checked == {"frontend001", "compute001"}
+    assert result.unverified == ()
+
+
+def test_play_that_loses_all_its_nodes_ends_the_run(job: SetupJob, tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(FAILS_FOR_ONE.replace("hosts: all", "hosts: compute002"))
+    (tmp_path / "after.yml").write_text(PLAYBOOK)
+    result = run(own(tmp_path / "mine.yml", after=str(tmp_path / "after.yml")), job, ignore)
+    assert result.error == "not run, because a play before failed on all its nodes: mine"
+    assert result.failures.keys() == {"frontend001", "compute001", "compute002"}
+
+
+def test_ansible_that_dies_after_a_playbook_has_not_ended_well(job: SetupJob, tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(PLAYBOOK.replace("compute002", "nobody"))
+    (tmp_path / "after.yml").write_text(DIES)
+    result = run(own(tmp_path / "mine.yml", after=str(tmp_path / "after.yml")), job, ignore)
+    assert result.error.startswith("Ansible ended early: ")
+    assert not result.checked
+
+
+def test_run_that_is_limited_to_some_nodes_verifies_no_group(job: SetupJob, tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(PLAYBOOK.replace(', compute001: "wrong colour"', ""))
+    limited = replace(job, extra_args=("--limit", "frontend001"))
+    result = run(own(tmp_path / "mine.yml"), limited, ignore)
+    assert result.checked == {"frontend001"}
+    assert result.failures == {}
+    assert result.unverified == ("mine",)
+
+
+def test_run_that_is_asked_for_a_list_sets_nothing_up(job: SetupJob, tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(PLAYBOOK)
+    with pytest.raises(AnsibleError, match=r"mine\.yml: it was asked for something else$"):
+        run(own(tmp_path / "mine.yml"), replace(job, extra_args=("--list-tasks",)), ignore)
+
+
+def test_secret_is_not_shown_where_variables_are_refused(
+    job: SetupJob, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    play = "- {hosts: all, gather_facts: false, vars: {slurm_maxjobcount: many}, roles: [slurm]}"
+    (tmp_path / "mine.yml").write_text(play)
+    groups = {"frontend": ("slurm_master",), "compute": ("slurm_worker",)}
+    settings = replace(own(tmp_path / "mine.yml"), groups=groups)
+    result = run(settings, replace(job, verbosity=3), ignore)
+    assert "slurm_maxjobcount" in result.failures["compute001"].message
+    shown = capfd.readouterr().err
+    assert "slurm_munge_key" in shown
+    assert job.cluster.secrets["munge_key"] not in shown + str(result)
+
+
 def test_missing_playbook_is_an_error(job: SetupJob) -> None:
     settings = Settings(groups={}, playbook="/no/such.yml")
     with pytest.raises(AnsibleError) as caught:
@@ -134,3 +242,19 @@ def test_environment_prefers_the_section_to_the_user_to_the_defaults(
     assert found["ANSIBLE_PIPELINING"] == "True"
     assert found["ANSIBLE_CALLBACKS_ENABLED"] == "elasticluster_events,timer"
     assert found["HOME"] == os.environ["HOME"]
+
+
+@pytest.mark.parametrize(
+    "name", ["HOST_KEY_CHECKING", "SSH_ARGS", "SSH_COMMON_ARGS", "SSH_EXTRA_ARGS", "SSH_HOST_KEY_CHECKING"]
+)
+def test_environment_of_the_user_cannot_switch_off_the_checking_of_host_keys(
+    job: SetupJob, settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    without = environment(Path("/run"), settings, job)
+    monkeypatch.setenv(f"ANSIBLE_{name}", "-o StrictHostKeyChecking=no")
+    assert environment(Path("/run"), settings, job) == without
+
+
+def test_section_has_the_last_word_on_the_arguments_of_ssh(job: SetupJob, settings: Settings) -> None:
+    settings = replace(settings, ansible={"ansible_ssh_args": "-o Ciphers=aes128-ctr"})
+    assert environment(Path("/run"), settings, job)["ANSIBLE_SSH_ARGS"] == "-o Ciphers=aes128-ctr"

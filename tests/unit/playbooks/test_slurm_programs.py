@@ -1,0 +1,132 @@
+"""The programs that the role slurm runs on nodes, with stand-ins for those of Slurm and systemd."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elasticluster.setup.settings import PLAYBOOKS
+
+FILES = PLAYBOOKS / "roles/slurm/files"
+SRUN_WORKS = 'for word; do case $word in --nodelist=*) echo "${word#*=}" ;; esac; done'
+SRUN_FAILS = "echo 'srun: no' >&2; exit 1"
+SYSTEMCTL = """
+case "$1 $2" in
+  "show --property=NeedDaemonReload") cat reload ;;
+  "show --timestamp=us+utc") echo "Fri 2026-11-20 16:00:00.500000 UTC" ;;
+  is-active*) test -e active ;;
+  is-enabled*) test -e enabled ;;
+  restart*) echo "$*" >>done; test ! -e broken ;;
+  status*) echo "it is broken" ;;
+  *) echo "$*" >>done ;;
+esac
+"""
+STARTED = 1795190400.5  # when SYSTEMCTL says that the service was started
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """Return a folder in which programs are, and work."""
+    for name, script in {"scontrol": "exit 0", "srun": SRUN_WORKS, "systemctl": SYSTEMCTL}.items():
+        install(tmp_path, name, script)
+    (tmp_path / "reload").write_text("no\n")
+    for name in ("active", "enabled", "conf"):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / "conf", (STARTED - 0.1, STARTED - 0.1))
+    return tmp_path
+
+
+def install(node: Path, name: str, script: str) -> None:
+    (node / name).write_text(f"#!/bin/sh\n{script}\n")
+    (node / name).chmod(0o755)
+
+
+def on(node: Path, *command: str, home: str = "/root") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{node}:{os.environ['PATH']}", "HOME": home}
+    return subprocess.run(command, cwd=node, env=environment, capture_output=True, text=True, check=False)
+
+
+def check(node: Path, shared_home: str = "none", seconds: int = 5, **options: str) -> dict[str, Any]:
+    """Return what the check says of the controller and of compute001."""
+    program = str(FILES / "check.py")
+    done = on(node, sys.executable, program, "f1", shared_home, str(seconds), "compute001", **options)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    return {"controller": said["slurm_master"]["f1"], "worker": said["slurm_worker"]["compute001"]}
+
+
+@pytest.mark.parametrize("state", ["allocated", "allocated+", "mixed-", "mixed", "planned"])
+def test_busy_worker_has_nothing_to_prove(node: Path, state: str) -> None:
+    install(node, "srun", SRUN_FAILS)
+    install(node, "sinfo", f"echo compute001 {state}")
+    assert check(node) == {"controller": "", "worker": ""}
+
+
+def test_worker_whose_job_ends_is_waited_for(node: Path) -> None:
+    install(node, "sinfo", "test -e ended && echo compute001 idle || echo compute001 completing; touch ended")
+    assert check(node) == {"controller": "", "worker": ""}
+
+
+def test_worker_whose_job_does_not_end_is_not_ready(node: Path) -> None:
+    install(node, "srun", SRUN_FAILS)
+    install(node, "sinfo", "echo compute001 completing")
+    assert check(node, seconds=0)["worker"] == "srun: no (Slurm calls the node 'completing')"
+
+
+def test_idle_worker_has_to_run_a_job(node: Path) -> None:
+    install(node, "sinfo", "echo compute001 idle")
+    assert check(node) == {"controller": "", "worker": ""}
+    install(node, "srun", SRUN_FAILS)
+    assert check(node)["worker"] == "srun: no (Slurm calls the node 'idle')"
+
+
+def test_home_that_cannot_be_written_to_is_the_fault_of_the_controller(node: Path) -> None:
+    install(node, "sinfo", "echo compute001 idle")
+    home = "/home/nobody at all"
+    said = {"controller": f"{home} cannot be written to: No such file or directory", "worker": ""}
+    assert check(node, "volume", home=home) == said
+    assert check(node, "none", home=home) == {"controller": "", "worker": ""}
+
+
+def start(node: Path) -> subprocess.CompletedProcess[str]:
+    return on(node, "sh", str(FILES / "start.sh"), "slurmd", "conf")
+
+
+def test_service_that_runs_with_its_files_is_left_alone(node: Path) -> None:
+    assert start(node).stdout == "\n"
+    assert not (node / "done").exists()
+
+
+def test_service_older_than_a_file_is_restarted(node: Path) -> None:
+    os.utime(node / "conf", (STARTED + 0.1, STARTED + 0.1))
+    assert start(node).stdout == "changed\n"
+    assert (node / "done").read_text() == "restart slurmd\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "done"), [("active", "restart slurmd\n"), ("enabled", "enable --quiet slurmd\n")]
+)
+def test_service_is_made_to_run_now_and_after_a_boot(node: Path, missing: str, done: str) -> None:
+    (node / missing).unlink()
+    assert start(node).stdout == "changed\n"
+    assert (node / "done").read_text() == done
+
+
+def test_changed_unit_is_read_again(node: Path) -> None:
+    (node / "reload").write_text("yes\n")
+    assert start(node).stdout == "changed\n"
+    assert (node / "done").read_text() == "daemon-reload\n"
+
+
+def test_service_that_does_not_start_says_why(node: Path) -> None:
+    (node / "active").unlink()
+    (node / "broken").touch()
+    done = start(node)
+    assert done.returncode == 1
+    assert done.stdout == "it is broken\n"
