@@ -50,7 +50,6 @@ class Layer(StrEnum):
     LOGIN = "login"
     SETUP = "setup"
     CHECK = "check"
-    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,10 +236,6 @@ class ClusterRecord:
         """Return this cluster with the nodes of the same names replaced."""
         new = {node.name: node for node in changed}
         return replace(self, nodes=tuple(new.get(node.name, node) for node in self.nodes))
-
-    def without_nodes(self, *names: str) -> Self:
-        """Return this cluster without the nodes of these names."""
-        return replace(self, nodes=tuple(node for node in self.nodes if node.name not in names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

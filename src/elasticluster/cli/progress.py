@@ -27,7 +27,6 @@ _TITLES = {
     Phase.BOOT: "Waiting for {total} nodes to run",
     Phase.CONNECT: "Connecting to {total} nodes",
     Phase.SETUP: "Configuring {total} nodes",
-    Phase.CHECK: "Checking {total} nodes",
     Phase.STOP: "Destroying {total} nodes",
     Phase.RELEASE: "Removing what they shared",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from elasticluster.cli.command import AbstractCommand
-from elasticluster.cli.start import EXIT_NOT_VERIFIED, print_verdict, run_with_progress
+from elasticluster.cli.start import add_check_option, print_verdict, run_with_progress
 
 
 class SetupCluster(AbstractCommand):
@@ -24,11 +24,7 @@ class SetupCluster(AbstractCommand):
         )
         parser.set_defaults(func=self.execute)
         parser.add_argument("cluster", help="Name of a started cluster.")
-        parser.add_argument(
-            "--require-check",
-            action="store_true",
-            help=f"Exit with {EXIT_NOT_VERIFIED} if some group brings no check that it works.",
-        )
+        add_check_option(parser)
 
     def execute(self) -> int:
         """Configure, report."""

@@ -60,11 +60,7 @@ class Start(AbstractCommand):
             help="Create calls at the same time; 0: four for each processor, 1: one node after another.",
         )
         parser.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
-        parser.add_argument(
-            "--require-check",
-            action="store_true",
-            help=f"Exit with {EXIT_NOT_VERIFIED} if some group brings no check that it works.",
-        )
+        add_check_option(parser)
 
     def execute(self) -> int:
         """Start, configure, report."""
@@ -94,6 +90,15 @@ class Start(AbstractCommand):
         _refuse_other_counts(cluster, counts)
         self.creator.update(cluster)
         return cluster
+
+
+def add_check_option(parser: Any) -> None:
+    """Add ``--require-check``, which `start` and `setup` have in common."""
+    parser.add_argument(
+        "--require-check",
+        action="store_true",
+        help=f"Exit with {EXIT_NOT_VERIFIED} if some group brings no check that it works.",
+    )
 
 
 def _refuse_other_counts(cluster: Cluster, counts: Mapping[str, int]) -> None:

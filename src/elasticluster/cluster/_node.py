@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.exceptions import ClusterError, InstanceError
-from elasticluster.model import NodeRecord, NodeSpec, NodeState, SshTarget
+from elasticluster.model import NodeRecord, NodeSpec, SshTarget
 
 if TYPE_CHECKING:
     import paramiko
@@ -295,11 +295,6 @@ class Node:
             proxy_command=login.proxy_command,
             timeout=timeout or login.probe_timeout,
         )
-
-    @property
-    def is_down(self) -> bool:
-        """Whether the last try to bring it up or to configure it failed."""
-        return self.record.state is NodeState.DOWN
 
     # -- reading it like a dictionary --------------------------------------------------------------
 

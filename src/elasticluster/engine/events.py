@@ -20,7 +20,6 @@ class Phase(StrEnum):
     BOOT = "boot"
     CONNECT = "connect"
     SETUP = "setup"
-    CHECK = "check"
     STOP = "stop"
     RELEASE = "release"
 

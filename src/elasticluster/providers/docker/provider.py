@@ -139,8 +139,8 @@ class DockerProvider(AbstractCloudProvider):
         try:
             with self._engine.use(f"read the console of '{instance_id}'") as api:
                 text = api.logs(instance_id, tail=_CONSOLE_LINES) + _journal(api, instance_id)
-        except CloudProviderError:
-            return ""  # it is asked for as evidence of another failure, which is the one to tell
+        except InstanceNotFoundError:
+            return ""
         return _CONTROL_RE.sub("", text.decode(errors="replace"))
 
     def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
