@@ -26,6 +26,9 @@ class NodeState(StrEnum):
     READY = "ready"  # set up, and its check passed
     DOWN = "down"  # not usable; `failure` says why
     PAUSED = "paused"
+    LEAVING = (
+        "leaving"  # given up on purpose: no service counts on it any more, its machine is to be destroyed
+    )
 
 
 class InstanceState(StrEnum):
@@ -202,6 +205,8 @@ class ClusterRecord:
         min_nodes: for each kind the least number of nodes to go on with; all of them if missing.
         ssh_to: kind or name of the node that `ssh` and `sftp` go to; empty: found by rule.
         start_timeout: seconds that instances may take to run, and again to answer SSH.
+        start_failure: what becomes of the machines of a start that ends without enough usable nodes:
+            ``keep`` or ``stop`` (only those that it made itself).
         ready: whether the last setup ended with every check passed.
         secrets: passwords and keys made for this cluster, by name; never shown.
         extra: anything else the template or the caller gave.
@@ -220,6 +225,7 @@ class ClusterRecord:
     min_nodes: Mapping[str, int] = field(default_factory=dict)
     ssh_to: str = ""
     start_timeout: float = 600
+    start_failure: str = "keep"
     ready: bool = False
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     extra: Mapping[str, Json] = field(default_factory=dict)
@@ -279,6 +285,21 @@ class Instance:
     ssh_port: int = 22
     launch_index: int = 0
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """Something on a cloud that machines of a cluster share, as the cloud describes it.
+
+    Attributes:
+        type: what it is, in the cloud's words: ``network``, ``volume``, ``security group`` …
+        id: the cloud's name for it.
+        tags: what we wrote on it.
+    """
+
+    type: str
+    id: str
+    tags: Tags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,10 +368,10 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupResult:
-    """What configuring a cluster came to.
+    """What configuring a cluster came to, or what taking nodes out of its services did.
 
     Attributes:
-        failures: for each node that is not usable, why.
+        failures: for each node that is not usable, or could not be taken out, why.
         checked: names of the nodes that a check proved to work.
         unverified: groups in use that brought no check.
         changed: for each node, how many tasks changed something.
@@ -385,6 +406,7 @@ class Report:
         unverified: groups in use that brought no check.
         error: what concerns the cluster as a whole; empty if nothing.
         changed: for each node, how many setup tasks changed something.
+        undone: names of the nodes whose machines were made and, since there were too few, destroyed again.
     """
 
     cluster: ClusterRecord
@@ -393,3 +415,4 @@ class Report:
     unverified: tuple[str, ...] = ()
     error: str = ""
     changed: Mapping[str, int] = field(default_factory=dict)
+    undone: tuple[str, ...] = ()

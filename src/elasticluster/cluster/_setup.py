@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("elasticluster")
 
 
+_PORT = ("check", "make_secrets", "setup", "busy", "leave")
+
+
 class SetupPort:
     """A cluster's setup provider as the engine wants it; made when it is first used.
 
@@ -31,7 +34,7 @@ class SetupPort:
     @cached_property
     def _port(self) -> SetupProvider:
         provider: Any = self._cluster.setup_provider
-        if all(hasattr(provider, verb) for verb in ("check", "make_secrets", "setup")):
+        if all(hasattr(provider, verb) for verb in _PORT):
             return cast("SetupProvider", provider)
         return _DocumentedVerbsOnly(self._cluster)
 
@@ -45,8 +48,16 @@ class SetupPort:
         return self._port.make_secrets(cluster)
 
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
-        """Configure all usable nodes and check them."""
+        """Configure the usable nodes, or those that join, and check them."""
         return self._port.setup(job, tell)
+
+    def busy(self, job: SetupJob, tell: Listener) -> Mapping[str, str]:
+        """Return what nodes are at work on; a cluster without a provider has no services."""
+        return self._port.busy(job, tell) if self._cluster.can_be_set_up else {}
+
+    def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Take nodes out of the services; a cluster without a provider has none."""
+        return self._port.leave(job, tell) if self._cluster.can_be_set_up else SetupResult()
 
 
 def clean_up(cluster: Cluster) -> None:
@@ -81,8 +92,16 @@ class _DocumentedVerbsOnly:
         """Make none: it knows no secrets."""
         return {}
 
+    def busy(self, job: SetupJob, tell: Listener) -> Mapping[str, str]:
+        """Know of no work: it has no verb to ask with."""
+        return {}
+
+    def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Do nothing: the next :meth:`setup` finds the nodes gone."""
+        return SetupResult()
+
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
-        """Let it configure the cluster."""
+        """Let it configure the cluster; it knows no smaller part than the whole."""
         provider = self._cluster.setup_provider
         takes_arguments = len(inspect.signature(provider.setup_cluster).parameters) > 1
         if takes_arguments:

@@ -11,21 +11,41 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 _WATCHDOG = 'read -r _; kill -s KILL -- "-$1" 2>/dev/null'
 _GRACE = 10  # seconds between SIGTERM and SIGKILL when we end a child ourselves
 
+_guard = threading.Lock()
+_bequeathed: set[int] = set()
+
+
+def bequeath(descriptor: int) -> None:
+    """Let every child from now on hold this descriptor too.
+
+    A file lock on it then lasts until the last child is gone, should we be killed before them.
+    """
+    with _guard:
+        _bequeathed.add(descriptor)
+
+
+def keep(descriptor: int) -> None:
+    """Take back :func:`bequeath`; to be called before the descriptor is closed."""
+    with _guard:
+        _bequeathed.discard(descriptor)
+
 
 @contextlib.contextmanager
-def child(args: Sequence[str], **popen: Any) -> Iterator[subprocess.Popen[Any]]:
+def child(args: Sequence[str], pass_fds: Sequence[int] = (), **popen: Any) -> Iterator[subprocess.Popen[Any]]:
     """Run a program for the length of a ``with`` block.
 
     The program's whole process group is ended (SIGTERM, then SIGKILL) if the block is left early.
 
     Args:
         args: program and arguments; no shell takes part.
+        pass_fds: descriptors that it is to hold besides the bequeathed ones.
         **popen: further arguments of :class:`subprocess.Popen`.
 
     Yields:
@@ -34,7 +54,10 @@ def child(args: Sequence[str], **popen: Any) -> Iterator[subprocess.Popen[Any]]:
     Raises:
         OSError: it cannot be started.
     """
-    with subprocess.Popen(args, process_group=0, **popen) as process:
+    with _guard:
+        descriptors = (*pass_fds, *_bequeathed)
+        started = subprocess.Popen(args, process_group=0, pass_fds=descriptors, **popen)
+    with started as process:
         reader, writer = os.pipe()
         try:
             watchdog = subprocess.Popen(
@@ -65,3 +88,13 @@ def _end(process: subprocess.Popen[Any]) -> None:
                 process.wait(grace)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _forget() -> None:
+    """Begin anew in a forked child: another thread of the parent may have held the lock for ever."""
+    global _guard  # noqa: PLW0603 - as said
+    _guard = threading.Lock()
+    _bequeathed.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from elasticluster.engine.create import tags_of
 from elasticluster.engine.events import Listener, NodeDone, Phase
 from elasticluster.engine.ports import Created, SetupJob
 from elasticluster.exceptions import CloudProviderError, ElastiClusterError, InstanceNotFoundError
@@ -23,8 +24,10 @@ from elasticluster.model import (
     Json,
     Layer,
     ProbeResult,
+    Resource,
     SetupResult,
     SshTarget,
+    Tags,
 )
 
 
@@ -63,6 +66,7 @@ class FakeCloud:
         tags_instances: whether machines carry their tags.
         calls: how often each verb was called.
         shared: UUIDs of clusters for which shared resources exist.
+        prepared: what was written on them, by UUID.
         outage: raised by every call while it is set.
     """
 
@@ -76,6 +80,7 @@ class FakeCloud:
     polling_interval: float = 1.0
     calls: Counter[str] = field(default_factory=Counter)
     shared: set[str] = field(default_factory=set)
+    prepared: dict[str, Tags] = field(default_factory=dict)
     outage: CloudProviderError | None = None
     refused: ElastiClusterError | None = None
 
@@ -94,6 +99,7 @@ class FakeCloud:
         """Note that the cluster has shared resources."""
         self._called("prepare")
         self.shared.add(cluster.uuid)
+        self.prepared[cluster.uuid] = tags_of(cluster)
 
     def create_instances(self, request: InstanceRequest) -> Created:
         """Make machines that will run after a while."""
@@ -136,6 +142,18 @@ class FakeCloud:
             machine.instance = replace(machine.instance, state=InstanceState.PENDING, ssh_port=port)
             machine.runs_at = self.clock.now() + self.boot_seconds
         return missing
+
+    def list_resources(self, cluster: str | None = None) -> list[Resource]:
+        """Return a network for each cluster that has shared resources."""
+        self._called("list_resources")
+        nothing = Tags(uuid="", name="", template="", owner="", created="")
+        return [
+            Resource(
+                type="network", id=f"net-{uuid}", tags=self.prepared.get(uuid, replace(nothing, uuid=uuid))
+            )
+            for uuid in sorted(self.shared)
+            if cluster in (None, uuid)
+        ]
 
     def release(self, cluster: str) -> None:
         """Remove the cluster's shared resources."""
@@ -227,12 +245,16 @@ class FakeSetup:
 
     Attributes:
         failing: for node names, the error their setup ends in.
+        working: for node names, what they are at work on; it does not end by itself.
+        stubborn: for node names, why they cannot be taken out of the services.
         unverified: groups that bring no check.
         jobs: what it was asked to do.
         refused: raised by the check before anything is made.
     """
 
     failing: dict[str, str] = field(default_factory=dict)
+    working: dict[str, str] = field(default_factory=dict)
+    stubborn: dict[str, str] = field(default_factory=dict)
     unverified: tuple[str, ...] = ()
     jobs: list[SetupJob] = field(default_factory=list)
     refused: ElastiClusterError | None = None
@@ -251,7 +273,11 @@ class FakeSetup:
         """Note the job; every usable node that is not failing passes."""
         self.jobs.append(job)
         self.meanwhile()
-        usable = [node.name for node in job.cluster.nodes if node.usable]
+        usable = [
+            node.name
+            for node in job.cluster.nodes
+            if node.usable and (not job.joining or node.name in job.joining)
+        ]
         for name in usable:
             tell(NodeDone(Phase.SETUP, name, self.failing.get(name, "")))
         return SetupResult(
@@ -261,3 +287,19 @@ class FakeSetup:
             checked=frozenset(usable) - frozenset(self.failing),
             unverified=self.unverified,
         )
+
+    def busy(self, job: SetupJob, tell: Listener) -> Mapping[str, str]:
+        """Return what it was told that nodes are at work on."""
+        names = {node.name for node in job.cluster.nodes if node.usable}
+        return {name: work for name, work in self.working.items() if name in names}
+
+    def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Note the job; every node leaves that is not stubborn."""
+        self.jobs.append(job)
+        self.meanwhile()
+        failures = {
+            name: Failure(layer=Layer.SETUP, message=why)
+            for name, why in self.stubborn.items()
+            if name in job.leaving
+        }
+        return SetupResult(failures=failures)

@@ -21,6 +21,7 @@ from elasticluster.model import (
     Json,
     KeyPair,
     ProbeResult,
+    Resource,
     SetupResult,
     SshTarget,
 )
@@ -102,6 +103,9 @@ class CloudProvider(Protocol):
             for each instance that could not be started, the error.
         """
 
+    def list_resources(self, cluster: str | None = None) -> list[Resource]:
+        """Return what :meth:`prepare` has made: for the cluster of that UUID, or all that carries our tags."""
+
     def release(self, cluster: str) -> None:
         """Remove what :meth:`prepare` made for the cluster of that UUID; what is gone is no error."""
 
@@ -152,7 +156,26 @@ class SetupProvider(Protocol):
         """Return secrets that this cluster's roles need and that it does not have yet, newly made."""
 
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
-        """Configure all usable nodes of a cluster, then prove that they work. Safe to repeat."""
+        """Configure the usable nodes of a cluster, then prove that they work. Safe to repeat.
+
+        If ``job.joining`` names nodes, only these are set up, and whoever has to know of new members (the
+        masters of the services) is told of them; nothing is changed on the others.
+        """
+
+    def busy(self, job: SetupJob, tell: Listener) -> Mapping[str, str]:
+        """Return what nodes are at work on (``"job 17"``), by name; idle ones are left out.
+
+        Raises:
+            SetupProviderError: no service could be asked.
+        """
+
+    def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Take the nodes in ``job.leaving`` out of the cluster's services, so that their machines can go.
+
+        They get no new work. If ``job.wait_for_jobs``, what they are at work on comes to its end first, however
+        long that takes; else it ends now. Nothing is changed on the other nodes but the masters. Safe to
+        repeat. A node that could not be taken out is in the result's failures; `error` concerns all of them.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +187,9 @@ class SetupJob:
         key: key pair to log in with; the private path may be empty (agent).
         known_hosts_path: file with the pinned host keys.
         node_vars: facts about each node's flavor (``cpus``, ``memory_mb``), by node name.
+        joining: names of the nodes that are new to a cluster whose others are set up; empty: set up all.
+        leaving: names of the nodes to take out of the services; empty but for :meth:`SetupProvider.leave`.
+        wait_for_jobs: whether a node that leaves may first end what it is at work on.
         extra_args: further arguments for the configuration tool, given by the user.
         verbosity: 0 quiet … 4 everything.
     """
@@ -172,6 +198,9 @@ class SetupJob:
     key: KeyPair
     known_hosts_path: str
     node_vars: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    joining: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+    wait_for_jobs: bool = True
     extra_args: tuple[str, ...] = ()
     verbosity: int = 0
 

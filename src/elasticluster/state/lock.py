@@ -4,8 +4,10 @@ The lock keeps processes apart and not threads: within a process it can be taken
 any store, and is given back when the last holder is done. So a command can lock a cluster for its whole
 length, and each write within it for its own.
 
-The descriptor is not inherited: neither by programs that are started, nor by a forked child, which would
-keep the lock beyond its parent's death.
+The descriptor is not inherited by a forked child, which would keep the lock beyond its parent's death. It is
+inherited by programs that die with us (:mod:`elasticluster.engine.children`): should this process be killed, the
+lock lasts for the moment until they are gone, so that nobody meets them still at work. Whoever finds such a lock
+waits for that moment.
 """
 
 from __future__ import annotations
@@ -17,12 +19,18 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from elasticluster.engine.children import bequeath, keep
 from elasticluster.engine.files import file_errors, make_private_directory
 from elasticluster.exceptions import ClusterLocked
+
+
+_LAST_WILL = 30  # seconds that a dead command's children may take to die
 
 
 @dataclass(slots=True)
@@ -74,23 +82,56 @@ def _acquire(path: Path, cluster: str) -> int:
     """
     with file_errors("lock", path):
         make_private_directory(path.parent)
+        deadline = time.monotonic() + _LAST_WILL
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(descriptor, deadline)
             except BlockingIOError as exc:
                 raise _locked(cluster, descriptor) from exc
-            except OSError:
+            except BaseException:
                 os.close(descriptor)
                 raise
             if _is_at(path, descriptor):
                 _write_holder(descriptor)
+                bequeath(descriptor)
                 return descriptor
             os.close(descriptor)
 
 
+def _lock(descriptor: int, deadline: float) -> None:
+    """Lock a file; wait while it is held only by children of a command that is dead.
+
+    Raises:
+        BlockingIOError: somebody who lives holds it.
+    """
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline or not _is_orphaned(descriptor):
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _is_orphaned(descriptor: int) -> bool:
+    """Return whether the command that took a lock is dead."""
+    holder = _holder(descriptor)
+    if holder.get("host") != os.uname().nodename or not isinstance(holder.get("pid"), int):
+        return False
+    try:
+        os.kill(holder["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
 def _locked(cluster: str, descriptor: int) -> ClusterLocked:
-    holder = _read_holder(descriptor)
+    holder = _described(_holder(descriptor))
     os.close(descriptor)
     return ClusterLocked(
         f"Another command is working on cluster `{cluster}`: {holder}.",
@@ -102,6 +143,7 @@ def _release(path: Path, descriptor: int, needed: Callable[[], bool]) -> None:
     with contextlib.suppress(OSError):
         if not needed() and _is_at(path, descriptor):
             path.unlink()
+    keep(descriptor)
     with contextlib.suppress(OSError):
         # Closing alone is not enough while a forked child has not yet come to close its copy.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -123,12 +165,20 @@ def _write_holder(descriptor: int) -> None:
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
 
-def _read_holder(descriptor: int) -> str:
+def _holder(descriptor: int) -> dict[str, Any]:
+    """Return who holds a lock, as it told; empty if it did not."""
     try:
         holder = json.loads(os.pread(descriptor, 65536, 0))
+    except (OSError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _described(holder: dict[str, Any]) -> str:
+    try:
         where = "" if holder["host"] == os.uname().nodename else f" on {holder['host']}"
         return f"process {holder['pid']}{where} ({holder['command']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except KeyError:
         return "a process that has not told its name"
 
 

@@ -22,6 +22,7 @@ from elasticluster.model import (
     Json,
     KeyPair,
     NodeSpec,
+    Resource,
     Tags,
 )
 from elasticluster.naming import new_uuid
@@ -120,6 +121,16 @@ class DockerProvider(AbstractCloudProvider):
     def resume_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
         """Start stopped containers again; the ports that they are reached through change."""
         return errors_of(attempt_all(self._resume, ids, WORKERS))
+
+    def list_resources(self, cluster: str | None = None) -> list[Resource]:
+        """Return the networks and volumes that carry our labels, in two calls to the engine."""
+        wanted = labels.cluster_filter(cluster)
+        with self._engine.use("list networks and volumes") as api:
+            networks = api.networks(filters=wanted)
+            volumes = api.volumes(filters=wanted)["Volumes"] or []
+        found = [("network", one["Name"], one["Labels"]) for one in networks]
+        found += [("volume", one["Name"], one["Labels"]) for one in volumes]
+        return [Resource(type=kind, id=name, tags=labels.to_tags(given)) for kind, name, given in found]
 
     def release(self, cluster: str) -> None:
         """Remove the network and the ``/home`` of the cluster of that UUID."""
