@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
     from elasticluster.config.keys import Key
     from elasticluster.config.templates import Configuration, Template, TemplateSummary
-    from elasticluster.model import ComponentRef
+    from elasticluster.model import ComponentRef, NodeSpec
     from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
     from elasticluster.repository import JsonRepository
 
@@ -171,6 +171,14 @@ class Creator:
             cluster.nodes[kind] = []
             cluster.add_specified(nodes.spec, nodes.count, nodes.min_count)
         return cluster
+
+    def node_specs(self, template: str) -> dict[str, NodeSpec]:
+        """Return what a template says of the nodes of each kind, in its order, also of kinds without nodes.
+
+        Raises:
+            ConfigurationError: the template does not exist or is wrong.
+        """
+        return {kind: nodes.spec for kind, nodes in self._usable(template).kinds.items()}
 
     def load_cluster(self, cluster_name: str) -> Cluster:
         """Return a stored cluster.

@@ -6,7 +6,8 @@ JSON can hold, apart from enumerations (which are strings) and each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self, TypeAlias
@@ -135,6 +136,11 @@ class NodeRecord:
         return self.public_ip or self.private_ip
 
     @property
+    def staying(self) -> bool:
+        """Whether the node is to be a part of the cluster."""
+        return self.state is not NodeState.LEAVING
+
+    @property
     def usable(self) -> bool:
         """Whether SSH login has worked and nothing has failed since."""
         return self.state in _USABLE
@@ -144,6 +150,9 @@ class NodeRecord:
         failure = Failure(layer=layer, message=message, evidence=evidence)
         return replace(self, state=NodeState.DOWN, failure=failure)
 
+
+SET_UP = frozenset({NodeState.CONFIGURED, NodeState.READY})
+"""States of a node that takes part in the cluster's services."""
 
 _USABLE = frozenset({NodeState.REACHABLE, NodeState.CONFIGURED, NodeState.READY})
 
@@ -237,6 +246,13 @@ class ClusterRecord:
     def of_kind(self, kind: str) -> tuple[NodeRecord, ...]:
         """Return the nodes of `kind`, in order of creation."""
         return tuple(node for node in self.nodes if node.kind == kind)
+
+    def without(self, names: Collection[str]) -> Self:
+        """Return this cluster without some nodes; no kind needs more nodes than are left of it."""
+        nodes = tuple(node for node in self.nodes if node.name not in names)
+        left = Counter(node.kind for node in nodes)
+        least = {kind: min(count, left[kind]) for kind, count in self.min_nodes.items()}
+        return replace(self, nodes=nodes, min_nodes=least)
 
     def with_nodes(self, *changed: NodeRecord) -> Self:
         """Return this cluster with the nodes of the same names replaced."""

@@ -68,6 +68,14 @@ def new_uuid() -> str:
     return str(_uuid.uuid4())
 
 
+def is_uuid(text: str) -> bool:
+    """Return whether a text is an identity as :func:`new_uuid` makes them."""
+    try:
+        return str(_uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
 def object_name(cluster: str, uuid: str, suffix: str = "") -> str:
     """Return the name of something made on a cloud for a cluster.
 

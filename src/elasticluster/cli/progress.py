@@ -27,6 +27,8 @@ _TITLES = {
     Phase.BOOT: "Waiting for {total} nodes to run",
     Phase.CONNECT: "Connecting to {total} nodes",
     Phase.SETUP: "Configuring {total} nodes",
+    Phase.LEAVE: "Taking {total} nodes out of service",
+    Phase.PAUSE: "Stopping {total} nodes",
     Phase.STOP: "Destroying {total} nodes",
     Phase.RELEASE: "Removing what they shared",
 }

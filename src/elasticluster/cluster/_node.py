@@ -12,7 +12,7 @@ from elasticluster.model import NodeRecord, NodeSpec, SshTarget
 if TYPE_CHECKING:
     import paramiko
 
-    from elasticluster.cluster._cluster import Cluster
+    from elasticluster.cluster._life import LivingCluster
     from elasticluster.providers import AbstractCloudProvider
 
 _SHOWN = (
@@ -80,7 +80,7 @@ class Node:
     ) -> None:
         from elasticluster.cluster._cluster import Cluster
 
-        self._cluster = Cluster(
+        self._cluster: LivingCluster = Cluster(
             cluster_name,
             user_key_name,
             user_key_public,
@@ -102,7 +102,7 @@ class Node:
         self._cluster.nodes.setdefault(kind, []).append(self)
 
     @classmethod
-    def of(cls, cluster: Cluster, record: NodeRecord) -> Node:
+    def of(cls, cluster: LivingCluster, record: NodeRecord) -> Node:
         """Return a node of `cluster` for a record; it is not added to the cluster's nodes."""
         node = cls.__new__(cls)
         node._cluster = cluster

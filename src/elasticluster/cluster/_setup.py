@@ -13,7 +13,7 @@ from elasticluster.engine.ports import SetupJob, SetupProvider
 from elasticluster.model import ClusterRecord, SetupResult
 
 if TYPE_CHECKING:
-    from elasticluster.cluster._cluster import Cluster
+    from elasticluster.cluster._life import LivingCluster
 
 
 log = logging.getLogger("elasticluster")
@@ -28,7 +28,7 @@ class SetupPort:
     So a cluster whose provider is not installed any more can still be listed, used and stopped.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: LivingCluster) -> None:
         self._cluster = cluster
 
     @cached_property
@@ -60,7 +60,7 @@ class SetupPort:
         return self._port.leave(job, tell) if self._cluster.can_be_set_up else SetupResult()
 
 
-def clean_up(cluster: Cluster) -> None:
+def clean_up(cluster: LivingCluster) -> None:
     """Let the setup provider remove what it kept for a cluster that is gone.
 
     Both documented signatures are understood. A provider that fails or is not installed any more must not
@@ -82,7 +82,7 @@ class _DocumentedVerbsOnly:
     It cannot say which node failed or prove that a node works: its groups are "not verified".
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: LivingCluster) -> None:
         self._cluster = cluster
 
     def check(self, cluster: ClusterRecord) -> None:

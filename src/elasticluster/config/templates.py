@@ -18,7 +18,8 @@ from elasticluster.config.resolve import TemplateResolver, check_cloud, check_lo
 from elasticluster.config.setup_section import groups_for
 from elasticluster.config.tables import STORAGE_KEYS, ProviderTables, SetupTables
 from elasticluster.config.template import KindTemplate, Template, TemplateSummary
-from elasticluster.exceptions import TemplateNotFound
+from elasticluster.exceptions import ConfigurationError, TemplateNotFound
+from elasticluster.model import ComponentRef
 
 __all__ = ["Configuration", "KindTemplate", "Storage", "Template", "TemplateSummary"]
 
@@ -97,6 +98,31 @@ class Configuration:
         if problems:
             raise failure(problems)
         return template
+
+    def cloud_names(self) -> list[str]:
+        """Return the names of all ``[cloud/NAME]`` sections, sorted."""
+        return sorted(self._sections.of_type("cloud"))
+
+    def cloud(self, name: str) -> ComponentRef:
+        """Return how to make the provider of a ``[cloud/NAME]`` section.
+
+        Raises:
+            ConfigurationError: something is wrong in it, or this version does not have that provider.
+        """
+        sections = self._sections.of_type("cloud")
+        if name not in sections:
+            raise ConfigurationError(
+                f"There is no section [cloud/{name}] in {', '.join(self.paths)}{did_you_mean(name, sections)}"
+            )
+        problems: list[Problem] = []
+        cloud = check_cloud(sections[name], self._providers, problems)
+        if problems or cloud is None:
+            raise failure(problems)
+        if not cloud.available:
+            raise ConfigurationError(
+                f"[cloud/{name}] is of provider '{cloud.ref.type}', which this version does not have yet."
+            )
+        return cloud.ref
 
     def summaries(self) -> list[TemplateSummary]:
         """Return what each template is about, sorted by name, without checking more than that."""

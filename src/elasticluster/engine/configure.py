@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from elasticluster.engine.events import Phase
 from elasticluster.engine.ports import SetupJob
 from elasticluster.engine.run import Run, Tools
 from elasticluster.model import (
+    SET_UP,
     ClusterRecord,
     Failure,
     Layer,
@@ -25,29 +27,38 @@ class StartOptions:
 
     Attributes:
         configure: whether to run the setup provider.
+        stop_on_failure: whether to destroy what was made if there are not enough usable nodes in the end.
         max_parallel: at most so many create calls at the same time; 0: as the provider sees fit.
         extra_args: further arguments for the configuration tool.
         verbosity: 0 quiet … 4 everything.
     """
 
     configure: bool = True
+    stop_on_failure: bool = False
     max_parallel: int = 0
     extra_args: tuple[str, ...] = ()
     verbosity: int = 0
 
 
-def configure(run: Run, options: StartOptions) -> Report:
-    """Configure the nodes that let us in, unless too few do; return one outcome a node."""
+def configure(run: Run, options: StartOptions, joining: Collection[str] = ()) -> Report:
+    """Configure the nodes that let us in, unless too few do; return one outcome a node.
+
+    Args:
+        run: the work at hand.
+        options: how.
+        joining: names of the nodes that are new to a cluster whose others are set up; empty: all nodes.
+    """
     short = too_few(run.cluster)
     if short or not options.configure:
         verdict = Verdict.NOT_READY if short else Verdict.NOT_CONFIGURED
         run.save()
         return Report(cluster=run.cluster, verdict=verdict, lost=lost(run.cluster), error=short)
     _make_secrets(run)
-    job = setup_job(run.cluster, run.tools, options)
-    with run.phase(Phase.SETUP, sum(node.usable for node in run.cluster.nodes)):
+    job = replace(setup_job(run.cluster, run.tools, options), joining=tuple(joining))
+    concerned = [node.name for node in run.cluster.nodes if node.usable and _takes_part(node, joining)]
+    with run.phase(Phase.SETUP, len(concerned)):
         result = run.tools.setup.setup(job, run.tell)
-        _take_over(run, result)
+        _take_over(run, result, joining)
     report = _report(run.cluster, result)
     run.cluster = report.cluster
     run.save()
@@ -75,22 +86,23 @@ def _make_secrets(run: Run) -> None:
         run.save()
 
 
-_SET_UP = (NodeState.READY, NodeState.CONFIGURED)
+def _takes_part(node: NodeRecord, joining: Collection[str]) -> bool:
+    return not joining or node.name in joining
 
 
-def _take_over(run: Run, result: SetupResult) -> None:
+def _take_over(run: Run, result: SetupResult, joining: Collection[str]) -> None:
     """Mark every node with what setup made of it."""
-    run.update(_after_setup(node, result) for node in run.cluster.nodes)
+    run.update(_after_setup(node, result, joining) for node in run.cluster.nodes)
     for node in run.cluster.nodes:
-        if node.state in _SET_UP:
+        if node.state in SET_UP and _takes_part(node, joining):
             run.done(Phase.SETUP, node.name)
 
 
-def _after_setup(node: NodeRecord, result: SetupResult) -> NodeRecord:
+def _after_setup(node: NodeRecord, result: SetupResult, joining: Collection[str]) -> NodeRecord:
     failure = result.failures.get(node.name)
     if failure:
         return node.failed(failure.layer, failure.message, failure.evidence)
-    if not node.usable:
+    if not node.usable or not _takes_part(node, joining):
         return node
     if result.error:
         return replace(node, state=NodeState.REACHABLE)
@@ -124,14 +136,14 @@ def _unproved(cluster: ClusterRecord) -> tuple[str, ...]:
 def lost(cluster: ClusterRecord) -> dict[str, Failure]:
     """Return why each node is not usable that is not."""
     unknown = Failure(layer=Layer.BOOT, message="it has not come up")
-    return {node.name: node.failure or unknown for node in cluster.nodes if not node.usable}
+    return {node.name: node.failure or unknown for node in cluster.nodes if node.staying and not node.usable}
 
 
 def too_few(cluster: ClusterRecord) -> str:
     """Say which kinds have fewer usable nodes than they need; empty if none has."""
     short = []
     for kind in cluster.kinds:
-        nodes = cluster.of_kind(kind)
+        nodes = [node for node in cluster.of_kind(kind) if node.staying]
         usable = sum(node.usable for node in nodes)
         needed = cluster.min_nodes.get(kind, len(nodes))
         if usable < needed:

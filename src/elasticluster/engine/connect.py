@@ -177,15 +177,18 @@ _ENDED = {
 }
 
 
-def boot(run: Run, timeout: float, resumed: Collection[str] = ()) -> None:
+def boot(
+    run: Run, timeout: float, resumed: Collection[str] = (), only: Collection[str] | None = None
+) -> None:
     """Wait until every node that has a machine runs and has an address; give up on the others.
 
     Args:
         run: the work at hand.
         timeout: seconds in all.
         resumed: names of the nodes that were started again just now.
+        only: names of the nodes to wait for; all of them if None.
     """
-    names = [node.name for node in run.cluster.nodes if node.instance_id and node.state is not NodeState.DOWN]
+    names = [node.name for node in _expected(run, only) if node.instance_id]
     watch = Watch(run, Phase.BOOT, names, resumed)
     with run.phase(Phase.BOOT, len(names)):
         tools = run.tools
@@ -206,15 +209,25 @@ def _not_up(node: NodeRecord, timeout: float, reason: str) -> Failure:
     return Failure(layer=Layer.BOOT, message=f"did not run within {timeout:g} s{said}")
 
 
-def connect(run: Run, key: KeyPair, timeout: float) -> None:
+def _expected(run: Run, only: Collection[str] | None) -> list[NodeRecord]:
+    """Return the nodes, or those of some names, that are neither given up nor about to be removed."""
+    return [
+        node
+        for node in run.cluster.nodes
+        if node.staying and node.state is not NodeState.DOWN and (only is None or node.name in only)
+    ]
+
+
+def connect(run: Run, key: KeyPair, timeout: float, only: Collection[str] | None = None) -> None:
     """Wait until every running node lets us in, pin its host keys, and give up on the others.
 
     Args:
         run: the work at hand; nodes that are down or have no address are left alone.
         key: key pair to log in with.
         timeout: seconds in all.
+        only: names of the nodes to connect to; all of them if None.
     """
-    names = [node.name for node in run.cluster.nodes if node.address and node.state is not NodeState.DOWN]
+    names = [node.name for node in _expected(run, only) if node.address]
     attempt = _Attempt(run, key, names)
     with run.phase(Phase.CONNECT, len(names)):
         wait_until(attempt.round, timeout=timeout, interval=attempt.interval, clock=run.tools.clock)

@@ -55,6 +55,7 @@ def create(run: Run, requests: list[InstanceRequest]) -> None:
     What is going to be asked for is on disk before the first call is made, so that whatever a lost
     reply or a crash leaves behind is found again by its tags.
     """
+    run.made.update(name for request in requests for name in request.names)
     run.update(_announced(run.node(name), request.token) for request in requests for name in request.names)
     with run.phase(Phase.CREATE, sum(len(request.names) for request in requests)):
         run_all(lambda request: _create_batch(run, request), requests, _workers(requests))

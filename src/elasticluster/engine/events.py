@@ -13,13 +13,15 @@ from typing import TypeAlias
 
 
 class Phase(StrEnum):
-    """The way of a `start` and of a `stop`, in order."""
+    """The way of a `start`, then what else happens to nodes."""
 
     PREFLIGHT = "preflight"
     CREATE = "create"
     BOOT = "boot"
     CONNECT = "connect"
     SETUP = "setup"
+    LEAVE = "leave"
+    PAUSE = "pause"
     STOP = "stop"
     RELEASE = "release"
 

@@ -9,25 +9,23 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from elasticluster.engine.configure import StartOptions, configure
-from elasticluster.engine.connect import boot, connect, ended, gone, write_known_hosts
-from elasticluster.engine.create import create, requests_for
+from elasticluster.engine.connect import connect, ended, gone, write_known_hosts
 from elasticluster.engine.events import Phase
-from elasticluster.engine.plan import Batch, StartPlan, plan_start
+from elasticluster.engine.machines import bring_up, look_ahead, make, restrict
 from elasticluster.engine.run import Run, Tools, seen
-from elasticluster.exceptions import CloudProviderError, ElastiClusterError
-from elasticluster.model import ClusterRecord, InstanceState, KeyPair, NodeState, Report
+from elasticluster.engine.undo import begun, forget, undo
+from elasticluster.exceptions import ElastiClusterError
+from elasticluster.model import ClusterRecord, InstanceState, NodeState, Report, Verdict
 
-
-def look_ahead(cluster: ClusterRecord, tools: Tools) -> StartPlan:
-    """Return what :func:`start` would do now; changes nothing."""
-    return plan_start(cluster, tools.provider.list_instances(cluster.uuid))
+__all__ = ["launch", "look_ahead", "refresh", "setup", "start"]
 
 
 def start(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report:
     """Make what is missing of a cluster, wait for it, configure it and prove that it works.
 
     Returns:
-        one outcome a node and a verdict on the whole. A cluster that is not ready is kept.
+        one outcome a node and a verdict on the whole. A cluster that is not ready is kept, unless
+        `options` say otherwise.
 
     Raises:
         ElastiClusterError: nothing could be begun; a cluster that did not exist before is not kept.
@@ -36,12 +34,17 @@ def start(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report
     run = Run.begin(cluster, tools)
     run.save()
     try:
-        _bring_up(run, options.max_parallel)
+        bring_up(run, options.max_parallel)
+        report = configure(run, options)
     except ElastiClusterError:
-        if not existed and not any(node.batch or node.instance_id for node in run.cluster.nodes):
-            _forget(run)
+        anything = any(begun(node) for node in run.cluster.nodes)
+        if anything and options.stop_on_failure:
+            undo(run)
+        elif not existed and not anything:
+            forget(run)
         raise
-    return configure(run, options)
+    failed = report.verdict is Verdict.NOT_READY
+    return undo(run, report) if failed and options.stop_on_failure else report
 
 
 def setup(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report:
@@ -59,12 +62,10 @@ def setup(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report
 
 def launch(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> ClusterRecord:
     """Make the machines of some nodes only, and do not wait for them; nodes that have one keep it."""
-    others = [node for node in cluster.nodes if node.name not in names]
-    run = Run.begin(cluster, tools)
-    run.cluster = run.cluster.with_nodes(*others)
+    run = Run.begin(cluster, tools, names)
     run.save()
-    plan = _only(names, look_ahead(run.cluster, tools), run.cluster)
-    _make(run, plan, tools.store.key_pair(run.cluster))
+    plan = restrict(look_ahead(run.cluster, tools), names, run.cluster)
+    make(run, plan, tools.store.key_pair(run.cluster))
     run.save()
     return run.cluster
 
@@ -78,76 +79,6 @@ def refresh(cluster: ClusterRecord, tools: Tools) -> ClusterRecord:
     return run.cluster
 
 
-def _bring_up(run: Run, max_parallel: int) -> None:
-    """Do all of a start but the configuration: preflight, create, boot, connect."""
-    timeout = run.cluster.start_timeout
-    key = run.tools.store.key_pair(run.cluster)
-    plan = look_ahead(run.cluster, run.tools)
-    for stray in plan.strays:
-        run.warn(
-            f"Instance {stray.id} carries this cluster's UUID but no node's name; `stop` removes it too."
-        )
-    resumed = _make(run, plan, key, max_parallel)
-    boot(run, timeout, resumed)
-    connect(run, key, timeout)
-
-
-def _make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> Collection[str]:
-    """Make what a plan says is missing, after everything was checked that can be checked before.
-
-    Returns:
-        names of the nodes whose machines were started again.
-    """
-    provider = run.tools.provider
-    run.update(seen(run.node(name), machine) for name, machine in plan.present.items())
-    single = not provider.tags_instances
-    requests = requests_for(run.cluster, plan.create, key, max_parallel, single=single)
-    with run.phase(Phase.PREFLIGHT, len(run.cluster.nodes)):
-        run.tools.setup.check(run.cluster)
-        provider.preflight(run.cluster, requests, run.tell)
-    run.preparing = True
-    provider.prepare(run.cluster)
-    for machine, error in (provider.stop_instances(plan.discard) if plan.discard else {}).items():
-        run.warn(f"The broken instance {machine} could not be destroyed: {error}")
-    resumed = _resume(run, plan)
-    create(run, requests)
-    return resumed
-
-
-def _resume(run: Run, plan: StartPlan) -> Collection[str]:
-    """Start stopped machines again; return the names of the nodes that this was accepted for."""
-    ids = {name: plan.present[name].id for name in plan.resume}
-    failures = run.tools.provider.resume_instances(list(ids.values())) if ids else {}
-    for machine, error in failures.items():
-        run.warn(f"Instance {machine} could not be started again: {error}")
-    return {name for name, machine in ids.items() if machine not in failures}
-
-
-def _only(names: Collection[str], plan: StartPlan, cluster: ClusterRecord) -> StartPlan:
-    """Return the part of a plan that concerns some nodes."""
-    kept = (Batch(spec=b.spec, names=tuple(n for n in b.names if n in names)) for b in plan.create)
-    recorded = {node.instance_id for node in cluster.nodes if node.name in names}
-    return StartPlan(
-        present={name: machine for name, machine in plan.present.items() if name in names},
-        resume=tuple(name for name in plan.resume if name in names),
-        create=tuple(batch for batch in kept if batch.names),
-        discard=tuple(machine for machine in plan.discard if machine in recorded),
-    )
-
-
-def _forget(run: Run) -> None:
-    """Remove every trace of a cluster of which no machine was made; keep it if something may be left."""
-    try:
-        if run.preparing:
-            run.tools.provider.release(run.cluster.uuid)
-    except CloudProviderError as error:
-        run.warn(
-            f"{error.message} What was begun is kept: `elasticluster stop {run.cluster.name}` removes it."
-        )
-        return
-    run.tools.store.delete(run.cluster.name)
-
-
 def _read_addresses(run: Run) -> None:
     """Take over what the cloud says of all machines; nodes without one that runs are down."""
     machines = look_ahead(run.cluster, run.tools).present
@@ -155,7 +86,7 @@ def _read_addresses(run: Run) -> None:
     failures = {}
     for node in run.cluster.nodes:
         machine = machines.get(node.name)
-        if machine is None and (node.batch or node.instance_id):
+        if machine is None and node.staying and (node.batch or node.instance_id):
             failures[node.name] = gone(node)
         elif machine and machine.state is InstanceState.STOPPED and node.state is not NodeState.PAUSED:
             failures[node.name] = ended(machine)

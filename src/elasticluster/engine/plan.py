@@ -28,6 +28,7 @@ class StartPlan:
         resume: nodes whose machine is there but stopped.
         create: nodes to be made, batch by batch.
         discard: machines of nodes that are to be made anew, broken beyond use.
+        leaving: instance ids of the nodes that are about to be removed, by name; empty where none is known.
         strays: machines that carry this cluster's UUID and belong to no node of it.
     """
 
@@ -35,6 +36,7 @@ class StartPlan:
     resume: tuple[str, ...] = ()
     create: tuple[Batch, ...] = ()
     discard: tuple[str, ...] = ()
+    leaving: Mapping[str, str] = field(default_factory=dict)
     strays: tuple[Instance, ...] = ()
 
 
@@ -54,8 +56,9 @@ def plan_start(cluster: ClusterRecord, instances: Sequence[Instance]) -> StartPl
     """
     living = [machine for machine in instances if machine.state not in _DEAD]
     broken = [machine for machine in instances if machine.state is InstanceState.ERROR]
-    present, strays = _match(cluster.nodes, living)
-    missing = [node for node in cluster.nodes if node.name not in present]
+    found, strays = _match(cluster.nodes, living)
+    present = {node.name: found[node.name] for node in cluster.nodes if node.staying and node.name in found}
+    missing = [node for node in cluster.nodes if node.staying and node.name not in present]
     wanted = {node.instance_id for node in missing} | {node.name for node in missing}
     replaced = [machine for machine in broken if machine.id in wanted or machine.tags.node in wanted]
     return StartPlan(
@@ -63,8 +66,16 @@ def plan_start(cluster: ClusterRecord, instances: Sequence[Instance]) -> StartPl
         resume=tuple(n for n, machine in present.items() if machine.state is InstanceState.STOPPED),
         create=_batches(missing),
         discard=tuple(machine.id for machine in replaced),
+        leaving=machines_of([node for node in cluster.nodes if not node.staying], found),
         strays=(*strays, *(machine for machine in broken if machine not in replaced)),
     )
+
+
+def machines_of(nodes: Iterable[NodeRecord], found: Mapping[str, Instance]) -> dict[str, str]:
+    """Return the instance id of each node by name: as found by its tags, else as recorded, else empty."""
+    return {
+        node.name: found[node.name].id if node.name in found else node.instance_id or "" for node in nodes
+    }
 
 
 def plan_stop(cluster: ClusterRecord, instances: Sequence[Instance]) -> StopPlan:

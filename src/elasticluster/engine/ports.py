@@ -104,7 +104,7 @@ class CloudProvider(Protocol):
         """
 
     def list_resources(self, cluster: str | None = None) -> list[Resource]:
-        """Return what :meth:`prepare` has made: for the cluster of that UUID, or all that carries our tags."""
+        """Return what :meth:`prepare` has made: for the cluster of that UUID, or for any."""
 
     def release(self, cluster: str) -> None:
         """Remove what :meth:`prepare` made for the cluster of that UUID; what is gone is no error."""
@@ -172,9 +172,9 @@ class SetupProvider(Protocol):
     def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Take the nodes in ``job.leaving`` out of the cluster's services, so that their machines can go.
 
-        They get no new work. If ``job.wait_for_jobs``, what they are at work on comes to its end first, however
-        long that takes; else it ends now. Nothing is changed on the other nodes but the masters. Safe to
-        repeat. A node that could not be taken out is in the result's failures; `error` concerns all of them.
+        They get no new work. If ``job.wait_for_jobs``, what they are at work on comes to its end first,
+        however long that takes; else it ends now. Nothing is changed on the other nodes but the masters.
+        Safe to repeat. A node that could not be taken out is in the result's failures; `error` concerns all.
         """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -63,22 +63,31 @@ class Run:
         cluster: the cluster as it is now.
         tools: what to work with.
         preparing: whether something that the cluster's machines share may have been made.
+        made: names of the nodes whose machines were asked for by this run.
     """
 
     def __init__(self, cluster: ClusterRecord, tools: Tools) -> None:
         self.cluster = cluster
         self.tools = tools
         self.preparing = False
+        self.made: set[str] = set()
         self._changing = threading.Lock()
         self._telling = threading.Lock()
 
     @classmethod
-    def begin(cls, cluster: ClusterRecord, tools: Tools) -> Self:
-        """Begin to work on a cluster: nothing is called ready any more until it is proved anew.
+    def begin(cls, cluster: ClusterRecord, tools: Tools, names: Collection[str] | None = None) -> Self:
+        """Begin to work on a cluster: it is not called ready any more until that is proved anew.
 
         Nodes that were down or paused get another chance: what failed before may have been mended.
+
+        Args:
+            cluster: the cluster.
+            tools: what to work with.
+            names: the nodes to work on; all of them if None.
         """
-        nodes = tuple(_hopeful(node) for node in cluster.nodes)
+        nodes = tuple(
+            _hopeful(node) if names is None or node.name in names else node for node in cluster.nodes
+        )
         return cls(replace(cluster, nodes=nodes, ready=False), tools)
 
     def update(self, changed: Iterable[NodeRecord]) -> None:
@@ -90,6 +99,13 @@ class Run:
                 cluster = self.cluster.with_nodes(*nodes)
                 self.tools.store.journal(cluster, [node.name for node in nodes])
                 self.cluster = cluster
+
+    def remove(self, names: Collection[str]) -> None:
+        """Forget nodes that have no machine (any more), on disk first."""
+        with self._changing:
+            cluster = self.cluster.without(names)
+            self.tools.store.save(cluster)
+            self.cluster = cluster
 
     def save(self) -> None:
         """Store the whole cluster."""

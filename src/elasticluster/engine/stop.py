@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from elasticluster.engine.connect import write_known_hosts
 from elasticluster.engine.events import Phase
-from elasticluster.engine.plan import StopPlan, plan_start, plan_stop
+from elasticluster.engine.plan import StopPlan, machines_of, plan_start, plan_stop
 from elasticluster.engine.run import Run, Tools
 from elasticluster.engine.wait import wait_until
 from elasticluster.exceptions import CloudProviderError, InstanceError
@@ -90,12 +90,15 @@ def pause(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> Clust
     """
     run = Run(replace(cluster, ready=False), tools)
     machines = _ids(cluster, tools, names)
-    failures = tools.provider.pause_instances(list(machines.values()))
-    run.update(
-        replace(run.node(name), state=NodeState.PAUSED, public_ip=None, private_ip=None, failure=None)
-        for name, machine in machines.items()
-        if machine not in failures
-    )
+    with run.phase(Phase.PAUSE, len(machines)):
+        failures = tools.provider.pause_instances(list(machines.values()))
+        run.update(
+            replace(run.node(name), state=NodeState.PAUSED, public_ip=None, private_ip=None, failure=None)
+            for name, machine in machines.items()
+            if machine not in failures
+        )
+        for name, machine in machines.items():
+            run.done(Phase.PAUSE, name, str(failures.get(machine, "")))
     write_known_hosts(run)
     run.save()
     _complain(cluster, failures, "paused")
@@ -115,9 +118,8 @@ def _machines(run: Run, *, force: bool) -> tuple[Sequence[str], dict[str, str]]:
 def _ids(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> dict[str, str]:
     """Return the machine of each of some nodes, recorded or found by its tags."""
     found = plan_start(cluster, tools.provider.list_instances(cluster.uuid)).present
-    recorded = {node.name: node.instance_id for node in cluster.nodes if node.instance_id}
-    ids = recorded | {name: machine.id for name, machine in found.items()}
-    return {name: machine for name, machine in ids.items() if name in names}
+    nodes = [node for node in cluster.nodes if node.staying and node.name in names]
+    return {name: machine for name, machine in machines_of(nodes, found).items() if machine}
 
 
 def _still_there(run: Run, machines: Collection[str]) -> dict[str, InstanceError]:

@@ -5,9 +5,9 @@ any store, and is given back when the last holder is done. So a command can lock
 length, and each write within it for its own.
 
 The descriptor is not inherited by a forked child, which would keep the lock beyond its parent's death. It is
-inherited by programs that die with us (:mod:`elasticluster.engine.children`): should this process be killed, the
-lock lasts for the moment until they are gone, so that nobody meets them still at work. Whoever finds such a lock
-waits for that moment.
+inherited by programs that die with us (:mod:`elasticluster.engine.children`): should this process be killed,
+the lock lasts for the moment until they are gone, so that nobody meets them still at work. Whoever finds such
+a lock waits for that moment.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from typing import Any
 from elasticluster.engine.children import bequeath, keep
 from elasticluster.engine.files import file_errors, make_private_directory
 from elasticluster.exceptions import ClusterLocked
-
 
 _LAST_WILL = 30  # seconds that a dead command's children may take to die
 

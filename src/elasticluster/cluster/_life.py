@@ -1,0 +1,321 @@
+"""What a cluster does: start, configure, grow, shrink, pause, stop; each kept apart from other commands."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from elasticluster.cluster._node import Node
+from elasticluster.cluster._setup import SetupPort, clean_up
+from elasticluster.cluster._view import ClusterView
+from elasticluster.engine import execute, resize
+from elasticluster.engine import stop as ending
+from elasticluster.engine.configure import StartOptions, setup_job
+from elasticluster.engine.events import Listener
+from elasticluster.engine.plan import StartPlan, StopPlan
+from elasticluster.engine.resize import ShrinkOptions
+from elasticluster.engine.run import Tools
+from elasticluster.exceptions import (
+    ClusterConflict,
+    ClusterError,
+    ClusterNotFound,
+    ClusterSizeError,
+    StateError,
+)
+from elasticluster.model import ClusterRecord, KeyPair, NodeRecord, Report, Verdict
+
+if TYPE_CHECKING:
+    from elasticluster.engine.ports import ClusterStore, SetupJob
+    from elasticluster.repository import AbstractClusterRepository
+
+_DEFAULT_INTERVAL = 10
+
+
+class LivingCluster(ClusterView):
+    """Everything that changes a cluster or its machines.
+
+    Attributes:
+        repository: where the cluster is remembered.
+        report: how the last :meth:`start` or :meth:`setup` of this object ended; None before.
+        listener: called with what happens meanwhile (:mod:`elasticluster.engine.events`).
+    """
+
+    polling_interval: float = _DEFAULT_INTERVAL
+    """How often to ask a cloud for the state of nodes, in seconds; a provider may know better."""
+
+    repository: AbstractClusterRepository
+    listener: Listener
+    report: Report | None
+    _stored: ClusterRecord | None
+
+    def start(self, min_nodes: Mapping[str, int] | None = None, max_concurrent_requests: int = 0) -> None:
+        """Make all machines and wait until each has let us in by SSH.
+
+        Nodes that do not come up in time are marked as down; nothing is destroyed.
+
+        Args:
+            min_nodes: for each kind, the number of nodes to be content with; all of them if missing.
+            max_concurrent_requests: create calls at the same time; 0: four for each processor, 1 or
+                less: one machine after another.
+
+        Raises:
+            ClusterSizeError: fewer nodes than `min_nodes` came up.
+            ElastiClusterError: nothing could be begun.
+        """
+        if min_nodes is not None:
+            self._base = replace(self._base, min_nodes=dict(min_nodes))
+        report = self.bring_up(StartOptions(configure=False, max_parallel=max_concurrent_requests))
+        if report.verdict is Verdict.NOT_READY:
+            raise ClusterSizeError(
+                f"Cluster '{self.name}' is not ready: {report.error}.", hint=_reasons(report)
+            )
+
+    def bring_up(self, options: StartOptions) -> Report:
+        """Start and, unless `options` say otherwise, configure; return one outcome a node."""
+        with self._locked():
+            return self._take(execute.start(self.record, self._tools(), options))
+
+    def setup(self, extra_args: Sequence[str] = ()) -> bool:
+        """Configure the nodes and check that they work. Safe to repeat.
+
+        Args:
+            extra_args: further arguments for the configuration tool.
+
+        Returns:
+            whether enough nodes are usable now; :attr:`report` says more.
+        """
+        report = self.configure(StartOptions(extra_args=tuple(extra_args)))
+        return report.verdict is not Verdict.NOT_READY
+
+    def configure(self, options: StartOptions) -> Report:
+        """Configure the nodes and check that they work; return one outcome a node."""
+        with self._locked():
+            return self._take(execute.setup(self.record, self._tools(), options))
+
+    def grow(self, names: Collection[str], options: StartOptions) -> Report:
+        """Make nodes that were added, and take them into the cluster's services; the others go on.
+
+        Args:
+            names: names of the new nodes.
+            options: how.
+
+        Returns:
+            one outcome a node.
+
+        Raises:
+            ClusterError: the cluster is paused.
+            ElastiClusterError: nothing could be begun; the nodes are not kept.
+        """
+        with self._locked():
+            return self._take(resize.grow(self.record, self._tools(), names, options))
+
+    def shrink(self, names: Collection[str], options: ShrinkOptions | None = None) -> None:
+        """Take nodes out of the cluster's services, destroy their machines, and forget them.
+
+        Raises:
+            ClusterError: the cluster cannot do without one of them, or one is still there.
+        """
+        with self._locked():
+            after = resize.shrink(self.record, self._tools(), names, options or ShrinkOptions())
+            self._adopt(after)
+
+    def choose(self, counts: Mapping[str, int], *, ask: bool = True) -> dict[str, str]:
+        """Choose which nodes to remove, as :func:`elasticluster.engine.resize.choose` does.
+
+        Returns:
+            what each chosen node is at work on, by its name; empty if nothing.
+        """
+        return resize.choose(self.record, self._tools(), counts, ask=ask)
+
+    def at_work(self) -> Mapping[str, str]:
+        """Return what nodes are at work on (``"job 17"``), by name; idle ones are left out.
+
+        Raises:
+            SetupProviderError: the cluster's services cannot be asked.
+        """
+        return resize.at_work(self.record, self._tools())
+
+    def stop(self, force: bool = False, wait: bool = False) -> None:  # noqa: FBT001, FBT002 - documented
+        """Destroy all machines and what they shared, and forget the cluster.
+
+        Args:
+            force: forget it even if some machines could not be destroyed.
+            wait: return only when the cloud does not list them any more.
+
+        Raises:
+            ClusterError: something may still exist; the cluster is kept unless `force`.
+        """
+        with self._locked():
+            failures = ending.stop(self.record, self._tools(), force=force, wait=wait).failures
+            if not failures or force:
+                nodes = (_unmade(node.record) for node in self.get_all_nodes())
+                self._adopt(replace(self.record, nodes=tuple(nodes), ready=False))
+                clean_up(self)
+        if failures:
+            kept = "It was forgotten all the same." if force else "The cluster is kept; try `stop` again."
+            lines = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
+            raise ClusterError(f"Cluster '{self.name}' could not be stopped completely:\n{lines}", hint=kept)
+
+    def pause(self) -> None:
+        """Stop all machines and keep their disks, so that :meth:`resume` can start them again.
+
+        Raises:
+            CloudProviderError: some machine may still run, or the cloud cannot do this.
+        """
+        self.pause_nodes([node.name for node in self.get_all_nodes()])
+
+    def pause_nodes(self, names: Collection[str]) -> None:
+        """Stop the machines of some nodes and keep their disks."""
+        with self._locked():
+            self._adopt(ending.pause(self.record, self._tools(), names))
+
+    def resume(self) -> None:
+        """Start paused machines again, and wait until they let us in; their addresses may be others.
+
+        Raises:
+            ClusterSizeError: too few nodes came up.
+        """
+        self.start()
+
+    def update(self) -> None:
+        """Read the addresses of all nodes again, with one call."""
+        with self._locked():
+            self._adopt(execute.refresh(self.record, self._tools()))
+
+    def launch(self, names: Collection[str]) -> None:
+        """Make the machines of some nodes and do not wait for them."""
+        with self._locked():
+            self._adopt(execute.launch(self.record, self._tools(), names))
+
+    def destroy(self, names: Collection[str], *, wait: bool = False) -> None:
+        """Destroy the machines of some nodes; the nodes stay in the cluster."""
+        with self._locked():
+            self._adopt(ending.destroy(self.record, self._tools(), names, wait=wait))
+
+    @property
+    def seconds_between_looks(self) -> float:
+        """Seconds between looks at machines: :attr:`polling_interval` if set, else as the provider likes."""
+        return self._tools().polling_interval
+
+    def look_ahead(self) -> StartPlan:
+        """Return what :meth:`start` would do now; changes nothing."""
+        return execute.look_ahead(self.record, self._tools())
+
+    def plan_to_stop(self) -> StopPlan:
+        """Return what :meth:`stop` would destroy now; changes nothing."""
+        return ending.plan_to_stop(self.record, self._tools())
+
+    def key_pair(self) -> KeyPair:
+        """Return the key pair to log in with: the one named, or the cluster's own."""
+        return self._store.key_pair(self.record)
+
+    def setup_job(self, extra_args: Sequence[str] = ()) -> SetupJob:
+        """Return what a setup provider works on: the cluster with its keys, files and sizes."""
+        options = StartOptions(extra_args=tuple(extra_args))
+        return setup_job(self.record, self._tools(), options)
+
+    def update_config(self, cluster_config: Mapping[str, Any]) -> None:
+        """Take over those configuration values that are safe to change on a running cluster.
+
+        They are ``ssh_to``, ``start_timeout``, ``ssh_probe_timeout`` and ``ssh_proxy_command``.
+        """
+        login = self._base.login
+        self._base = replace(
+            self._base,
+            ssh_to=cluster_config.get("ssh_to", self._base.ssh_to),
+            start_timeout=cluster_config.get("start_timeout", self._base.start_timeout),
+            login=replace(
+                login,
+                probe_timeout=cluster_config.get("ssh_probe_timeout", login.probe_timeout),
+                proxy_command=cluster_config.get("ssh_proxy_command", login.proxy_command),
+            ),
+        )
+
+    @property
+    def known_hosts_file(self) -> str:
+        """Path of the file with the nodes' pinned host keys."""
+        return self._store.known_hosts_path(self.name)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    @property
+    def _store(self) -> ClusterStore:
+        return self.repository.store
+
+    def _tools(self) -> Tools:
+        from elasticluster.ssh.probe import ParamikoProber
+
+        self.cloud_provider.adopt(self.record)
+        chosen = "polling_interval" in vars(self) or self.polling_interval != _DEFAULT_INTERVAL
+        return Tools(
+            provider=self.cloud_provider,
+            prober=ParamikoProber(),
+            setup=SetupPort(self),
+            store=self._store,
+            tell=self.listener,
+            interval=self.polling_interval if chosen else None,
+        )
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes off the cluster, and make sure that none has changed it since it was read."""
+        with self._store.lock(self.name):
+            self._refuse_if_changed(self._load())
+            if not self._base.owner:
+                self._base = replace(self._base, owner=self.repository.owner)
+            try:
+                yield
+            except BaseException:
+                self._adopt(self._load() or self.record)  # what was done before the error is true
+                raise
+            finally:
+                self._stored = self._load()
+
+    def _load(self) -> ClusterRecord | None:
+        try:
+            return self._store.load(self.name)
+        except ClusterNotFound:
+            return None
+
+    def _refuse_if_changed(self, now: ClusterRecord | None) -> None:
+        if now is not None and now.uuid != self.uuid:
+            raise ClusterConflict(
+                f"There is another cluster called '{self.name}', started by {now.owner or 'somebody'}.",
+                hint="Choose another name, or load that cluster.",
+            )
+        if self._stored and now is None:
+            raise ClusterNotFound(f"Cluster '{self.name}' was stopped by another command meanwhile.")
+        if self._stored and now != self._stored:
+            raise StateError(
+                f"Cluster '{self.name}' was changed by another command meanwhile.", hint="Load it again."
+            )
+
+    def _take(self, report: Report) -> Report:
+        self._adopt(report.cluster)
+        self.report = report
+        return report
+
+    def saved(self) -> None:
+        """Note that this object has just been stored as it is; called by its repository."""
+        self._stored = self._load()
+
+    def _adopt(self, record: ClusterRecord) -> None:
+        """Make this object show `record`, keeping the node objects that users may hold."""
+        known = {node.name: node for node in self.get_all_nodes()}
+        self._base = record
+        for kind in record.kinds:
+            self.nodes[kind] = []
+        for each in record.nodes:
+            node = known.get(each.name) or Node.of(self, each)
+            node.record = each
+            self.nodes.setdefault(each.kind, []).append(node)
+
+
+def _unmade(node: NodeRecord) -> NodeRecord:
+    return NodeRecord(name=node.name, spec=node.spec)
+
+
+def _reasons(report: Report) -> str:
+    return "\n".join(f"  {name}: {failure}" for name, failure in report.lost.items())

@@ -1,0 +1,103 @@
+"""Bring the machines of a cluster up, as a plan says: all of them, or those of some nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from elasticluster.engine.connect import boot, connect
+from elasticluster.engine.create import create, requests_for
+from elasticluster.engine.events import Phase
+from elasticluster.engine.plan import Batch, StartPlan, plan_start
+from elasticluster.engine.run import Run, Tools, seen
+from elasticluster.model import ClusterRecord, KeyPair
+
+
+def look_ahead(cluster: ClusterRecord, tools: Tools) -> StartPlan:
+    """Return what a `start` would do now; changes nothing."""
+    return plan_start(cluster, tools.provider.list_instances(cluster.uuid))
+
+
+def bring_up(run: Run, max_parallel: int, only: Collection[str] | None = None) -> None:
+    """Do all of a start but the configuration: preflight, create, boot, connect.
+
+    Args:
+        run: the work at hand.
+        max_parallel: at most so many create calls at the same time; 0: as the provider sees fit.
+        only: names of the nodes to bring up; all of them if None.
+    """
+    timeout = run.cluster.start_timeout
+    key = run.tools.store.key_pair(run.cluster)
+    plan = look_ahead(run.cluster, run.tools)
+    for stray in plan.strays:
+        run.warn(
+            f"Instance {stray.id} carries this cluster's UUID but no node's name; `stop` removes it too."
+        )
+    resumed = make(run, plan if only is None else restrict(plan, only, run.cluster), key, max_parallel)
+    boot(run, timeout, resumed, only)
+    connect(run, key, timeout, only)
+
+
+def make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> Collection[str]:
+    """Make what a plan says is missing, after everything was checked that can be checked before.
+
+    Returns:
+        names of the nodes whose machines were started again.
+    """
+    provider = run.tools.provider
+    run.update(seen(run.node(name), machine) for name, machine in plan.present.items())
+    single = not provider.tags_instances
+    requests = requests_for(run.cluster, plan.create, key, max_parallel, single=single)
+    with run.phase(Phase.PREFLIGHT, len(run.cluster.nodes)):
+        run.tools.setup.check(run.cluster)
+        provider.preflight(run.cluster, requests, run.tell)
+    run.preparing = True
+    provider.prepare(run.cluster)
+    for machine, error in (provider.stop_instances(plan.discard) if plan.discard else {}).items():
+        run.warn(f"The broken instance {machine} could not be destroyed: {error}")
+    dismiss(run, plan.leaving)
+    resumed = _resume(run, plan)
+    create(run, requests)
+    return resumed
+
+
+def dismiss(run: Run, machines: Mapping[str, str]) -> dict[str, str]:
+    """Destroy the machines of nodes that no service counts on any more, and forget these nodes.
+
+    Args:
+        run: the work at hand; the nodes are :attr:`~elasticluster.model.NodeState.LEAVING` on disk already.
+        machines: their instance ids by name; empty where none is known.
+
+    Returns:
+        why a node's machine may still exist, by name; such a node stays in the cluster as it is, and is
+        dismissed by the next `start`.
+    """
+    if not machines:
+        return {}
+    with run.phase(Phase.STOP, len(machines)):
+        failed = run.tools.provider.stop_instances([machine for machine in machines.values() if machine])
+        errors = {name: str(failed[machine]) for name, machine in machines.items() if machine in failed}
+        run.remove([name for name in machines if name not in errors])
+        for name in machines:
+            run.done(Phase.STOP, name, errors.get(name, ""))
+    return errors
+
+
+def restrict(plan: StartPlan, names: Collection[str], cluster: ClusterRecord) -> StartPlan:
+    """Return the part of a plan that concerns some nodes."""
+    kept = (Batch(spec=b.spec, names=tuple(n for n in b.names if n in names)) for b in plan.create)
+    recorded = {node.instance_id for node in cluster.nodes if node.name in names}
+    return StartPlan(
+        present={name: machine for name, machine in plan.present.items() if name in names},
+        resume=tuple(name for name in plan.resume if name in names),
+        create=tuple(batch for batch in kept if batch.names),
+        discard=tuple(machine for machine in plan.discard if machine in recorded),
+    )
+
+
+def _resume(run: Run, plan: StartPlan) -> Collection[str]:
+    """Start stopped machines again; return the names of the nodes that this was accepted for."""
+    ids = {name: plan.present[name].id for name in plan.resume}
+    failures = run.tools.provider.resume_instances(list(ids.values())) if ids else {}
+    for machine, error in failures.items():
+        run.warn(f"Instance {machine} could not be started again: {error}")
+    return {name for name, machine in ids.items() if machine not in failures}
