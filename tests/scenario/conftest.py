@@ -4,10 +4,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from elasticluster.engine import execute
+from elasticluster.engine import execute, resize
 from elasticluster.engine import stop as ending
 from elasticluster.engine.configure import StartOptions
 from elasticluster.engine.fakes import FakeClock, FakeCloud, FakeNetwork, FakeSetup
+from elasticluster.engine.resize import ShrinkOptions
 from elasticluster.engine.run import Tools
 from elasticluster.model import ClusterRecord, ComponentRef, NodeRecord, NodeSpec
 from elasticluster.naming import new_uuid
@@ -63,6 +64,18 @@ class World:
 
     def stop(self, cluster, **options):
         return ending.stop(cluster, self.tools, **options)
+
+    def grow(self, cluster, names, **options):
+        return resize.grow(cluster, self.tools, names, StartOptions(**options))
+
+    def shrink(self, cluster, names, **options):
+        return resize.shrink(cluster, self.tools, names, ShrinkOptions(**options))
+
+    def pause(self, cluster):
+        return ending.pause(cluster, self.tools, [node.name for node in cluster.nodes])
+
+    def known_hosts(self, name="slurm"):
+        return self.network.known_hosts[self.store.known_hosts_path(name)]
 
     def told(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
