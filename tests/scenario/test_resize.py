@@ -123,6 +123,17 @@ def test_grow_that_is_refused_keeps_the_cluster_as_it_was(world, cluster):
     assert world.store.load("slurm") == before
 
 
+def test_nodes_are_found_where_they_are_now(world, cluster):
+    before = world.start(cluster).cluster
+    machine = world.cloud.machines[before.node("frontend001").instance_id]
+    machine.instance = replace(machine.instance, ssh_port=4711)
+    world.grow(with_new(before, NEW[:1]), NEW[:1])
+    assert world.setup.jobs[-1].cluster.node("frontend001").ssh_port == 4711
+    machine.instance = replace(machine.instance, ssh_port=4712)
+    world.shrink(world.store.load("slurm"), NEW[:1])
+    assert world.setup.jobs[-1].cluster.node("frontend001").ssh_port == 4712
+
+
 def test_grow_of_a_paused_cluster_is_refused(world, cluster):
     before = world.pause(world.start(cluster).cluster)
     with pytest.raises(ClusterError, match=r"is paused .*; it cannot grow now") as caught:

@@ -127,7 +127,10 @@ class LivingCluster(ClusterView):
         Returns:
             what each chosen node is at work on, by its name; empty if nothing.
         """
-        return resize.choose(self.record, self._tools(), counts, ask=ask)
+        with self._locked():
+            if ask:
+                self._adopt(resize.where(self.record, self._tools()))
+            return resize.choose(self.record, self._tools(), counts, ask=ask)
 
     def at_work(self) -> Mapping[str, str]:
         """Return what nodes are at work on (``"job 17"``), by name; idle ones are left out.
@@ -135,7 +138,9 @@ class LivingCluster(ClusterView):
         Raises:
             SetupProviderError: the cluster's services cannot be asked.
         """
-        return resize.at_work(self.record, self._tools())
+        with self._locked():
+            self._adopt(resize.where(self.record, self._tools()))
+            return resize.at_work(self.record, self._tools())
 
     def stop(self, force: bool = False, wait: bool = False) -> None:  # noqa: FBT001, FBT002 - documented
         """Destroy all machines and what they shared, and forget the cluster.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from elasticluster.engine.connect import boot, connect
+from elasticluster.engine.connect import boot, connect, write_known_hosts
 from elasticluster.engine.create import create, requests_for
 from elasticluster.engine.events import Phase
 from elasticluster.engine.plan import Batch, StartPlan, plan_start
 from elasticluster.engine.run import Run, Tools, seen
-from elasticluster.model import ClusterRecord, KeyPair
+from elasticluster.model import ClusterRecord, InstanceState, KeyPair
 
 
 def look_ahead(cluster: ClusterRecord, tools: Tools) -> StartPlan:
@@ -32,9 +32,27 @@ def bring_up(run: Run, max_parallel: int, only: Collection[str] | None = None) -
         run.warn(
             f"Instance {stray.id} carries this cluster's UUID but no node's name; `stop` removes it too."
         )
+    locate(run, plan)
     resumed = make(run, plan if only is None else restrict(plan, only, run.cluster), key, max_parallel)
     boot(run, timeout, resumed, only)
     connect(run, key, timeout, only)
+
+
+def locate(run: Run, plan: StartPlan | None = None) -> None:
+    """Take over where the usable nodes are to be found now; those whose machine does not run stay as they are.
+
+    Args:
+        run: the work at hand.
+        plan: what the cloud has just said; asked for if None.
+    """
+    present = (plan or look_ahead(run.cluster, run.tools)).present
+    running = {name: one for name, one in present.items() if one.state is InstanceState.RUNNING}
+    before = run.cluster
+    run.update(
+        seen(node, running[node.name]) for node in before.nodes if node.usable and node.name in running
+    )
+    if run.cluster != before:
+        write_known_hosts(run)
 
 
 def make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> Collection[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from elasticluster.engine.configure import StartOptions, configure, setup_job
 from elasticluster.engine.connect import write_known_hosts
 from elasticluster.engine.events import Phase
-from elasticluster.engine.machines import bring_up, dismiss
+from elasticluster.engine.machines import bring_up, dismiss, locate
 from elasticluster.engine.plan import plan_start
 from elasticluster.engine.run import Run, Tools
 from elasticluster.engine.undo import begun, unmake
@@ -89,6 +89,7 @@ def shrink(
     stuck: Mapping[str, str] = {}
     if options.configure:
         _refuse_essential(run, names)
+        locate(run)
         stuck = _take_out(run, names, options)
     leaving = [node for node in cluster.nodes if node.name in names and node.name not in stuck]
     run.update(replace(node, state=NodeState.LEAVING, failure=None) for node in leaving)
@@ -96,6 +97,13 @@ def shrink(
     errors = dismiss(run, {name: machine for name, machine in found.items() if name in names})
     write_known_hosts(run)
     _complain(cluster, stuck, errors)
+    return run.cluster
+
+
+def where(cluster: ClusterRecord, tools: Tools) -> ClusterRecord:
+    """Return a cluster with the addresses at which its nodes are to be found now; they are stored."""
+    run = Run(cluster, tools)
+    locate(run)
     return run.cluster
 
 
