@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -9,8 +10,9 @@ from elasticluster.engine import execute
 from elasticluster.engine import stop as ending
 from elasticluster.engine.configure import StartOptions
 from elasticluster.engine.fakes import FakeCloud, FakeNetwork, FakeSetup
+from elasticluster.engine.resize import ShrinkOptions, grow, shrink
 from elasticluster.engine.run import Tools
-from elasticluster.model import InstanceState, Verdict
+from elasticluster.model import InstanceState, NodeRecord, Verdict
 from elasticluster.state.store import JsonStore
 
 
@@ -87,6 +89,25 @@ def pause(record, tools):
     return ending.pause(record, tools, [node.name for node in record.nodes])
 
 
+def resume(record, tools):
+    return start(record, tools)
+
+
+def add_two(record, tools):
+    """Let a cluster of three nodes grow to five."""
+    spec, names = record.node("compute001").spec, ["compute003", "compute004"]
+    grown = replace(record, nodes=(*record.nodes, *(NodeRecord(name=name, spec=spec) for name in names)))
+    return grow(grown, tools, names, StartOptions()).cluster
+
+
+def remove_one(record, tools):
+    return shrink(record, tools, ["compute002"], ShrinkOptions())
+
+
+def remove_one_without_asking(record, tools):
+    return shrink(record, tools, ["compute002"], ShrinkOptions(configure=False))
+
+
 def destroy_one(record, tools):
     return ending.destroy(record, tools, ["compute001"])
 
@@ -99,7 +120,7 @@ def prepare(cloud, path, cluster, command):
     if command is start_again:
         cloud.halt(record.node("compute001").instance_id, InstanceState.ERROR)
         cloud.halt(record.node("compute002").instance_id)
-    return record
+    return pause(record, Process(cloud, path).tools) if command is resume else record
 
 
 def branch(cloud):
@@ -110,21 +131,35 @@ def branch(cloud):
     return other
 
 
-def carry_on(cloud, path, then):
-    """Run another command after the crash, then `stop`; return what is left."""
+def carry_on(cloud, path, command, then):
+    """Run another command after a crash of `command`, then `stop`; return what is left."""
     store = JsonStore(path)
     if store.names():
         record = store.load("slurm")
         if then is start:
             report = execute.start(record, Process(cloud, path).tools, StartOptions())
             assert report.verdict is Verdict.READY
-            assert len(cloud.machines) == 3
             record = report.cluster
+            assert {node.instance_id for node in record.nodes} == cloud.machines.keys()
+            assert len(record.nodes) in SIZES.get(command, {3})
         stop(record, Process(cloud, path).tools)
     return [*cloud.machines, *cloud.shared, *store.names()]
 
 
-COMMANDS = [start, start_again, start_one_by_one, configure_again, stop, pause, destroy_one]
+COMMANDS = [
+    start,
+    start_again,
+    start_one_by_one,
+    configure_again,
+    stop,
+    pause,
+    resume,
+    add_two,
+    remove_one,
+    remove_one_without_asking,
+    destroy_one,
+]
+SIZES = {add_two: {3, 5}, remove_one: {2, 3}, remove_one_without_asking: {2, 3}}  # nodes after the next `start`
 
 
 @pytest.mark.parametrize("tags_each", [True, False], ids=["own tags", "tags of the batch"])
@@ -144,6 +179,6 @@ def test_no_machine_is_lost_wherever_a_command_dies(tmp_path, new_cluster, comma
             copied = tmp_path / f"{points}-{then.__name__}"
             if path.exists():
                 shutil.copytree(path, copied)
-            left = carry_on(branch(cloud), copied, then)
+            left = carry_on(branch(cloud), copied, command, then)
             assert left == [], (command.__name__, process.recorder.moments[-1], then.__name__)
     assert points >= 8, process.recorder.moments

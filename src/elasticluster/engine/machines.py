@@ -39,7 +39,7 @@ def bring_up(run: Run, max_parallel: int, only: Collection[str] | None = None) -
 
 
 def locate(run: Run, plan: StartPlan | None = None) -> None:
-    """Take over where the usable nodes are to be found now; those whose machine does not run stay as they are.
+    """Take over where usable nodes are to be found now; those whose machine does not run stay as they are.
 
     Args:
         run: the work at hand.

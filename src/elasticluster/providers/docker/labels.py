@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -16,7 +15,6 @@ PREFIX = "elasticluster."
 SSH_PORT = 22
 _SHORT = 12  # digits of a container's id
 _HOST = "127.0.0.1"
-_START_GRACE = 60  # seconds between "made" and "started" within one create call, at most
 _ENDED_BY_US = frozenset({0, 130, 137, 143})  # what a stopped systemd, or a killed one, exits with
 _INIT_FAILED = 255
 
@@ -78,8 +76,8 @@ def _published_port(summary: Mapping[str, Any]) -> int | None:
 
 
 def _state(summary: Mapping[str, Any]) -> tuple[InstanceState, str]:
-    if summary["State"] == "created":
-        return _never_started(summary["Created"])
+    if summary["State"] == "created":  # the call was broken off: who may list while it is made holds the lock
+        return InstanceState.ERROR, "the container was made but never started"
     if summary["State"] != "exited":
         return _STATES.get(summary["State"], InstanceState.ERROR), ""
     match = re.match(r"Exited \((\d+)\)", summary["Status"])
@@ -93,9 +91,3 @@ def _state(summary: Mapping[str, Any]) -> tuple[InstanceState, str]:
             "(fs.inotify.max_user_instances)"
         )
     return InstanceState.ERROR, reason
-
-
-def _never_started(created: int) -> tuple[InstanceState, str]:
-    if time.time() - created < _START_GRACE:
-        return InstanceState.PENDING, ""
-    return InstanceState.ERROR, "the container was made but never started"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ def summary(**changes: Any) -> dict[str, Any]:
         "Id": "abc",
         "State": "running",
         "Status": "Up 2 seconds",
-        "Created": int(time.time()),
         "Labels": to_labels(TAGS),
         "Ports": [{"IP": "127.0.0.1", "PrivatePort": 22, "PublicPort": 49153, "Type": "tcp"}],
         "NetworkSettings": {"Networks": {"net": {"IPAddress": "172.18.0.2"}}},
@@ -75,14 +73,9 @@ def test_container_that_failed_otherwise_tells_its_status() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("age", "state"), [(0, InstanceState.PENDING), (3600, InstanceState.ERROR)], ids=["new", "old"]
-)
-def test_container_that_was_not_started_is_on_its_way_for_a_minute_only(
-    age: int, state: InstanceState
-) -> None:
-    made = summary(State="created", Status="Created", Created=int(time.time()) - age)
-    assert to_instance(made).state is state
+def test_container_that_was_never_started_is_broken_at_once_so_that_the_next_start_replaces_it() -> None:
+    made = to_instance(summary(State="created", Status="Created"))
+    assert (made.state, made.reason) == (InstanceState.ERROR, "the container was made but never started")
 
 
 def test_container_that_is_being_removed_is_gone() -> None:
