@@ -19,7 +19,7 @@ from pathlib import Path
 
 from elasticluster.model import ClusterRecord, ComponentRef, NodeRecord, NodeSpec, NodeState
 from elasticluster.naming import NodeNamingPolicy, new_uuid
-from elasticluster.state.store import JsonStore
+from elasticluster.state.store import DiskStore
 
 BUDGET_SECONDS = 0.15
 BUDGET_MB = 40
@@ -79,7 +79,7 @@ def node(name: str, kind: str, number: int) -> NodeRecord:
 
 def store_clusters(storage: Path) -> None:
     """Write the ten clusters as the program itself does."""
-    store = JsonStore(storage)
+    store = DiskStore(storage)
     store.save(cluster("large", LARGE))
     for number in range(SMALL_CLUSTERS):
         store.save(cluster(f"small{number}", SMALL))

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from elasticluster.cluster import Cluster, Node, NodeNamingPolicy
     from elasticluster.providers.ansible_provider import AnsibleSetupProvider
     from elasticluster.providers.docker import DockerProvider
-    from elasticluster.repository import AbstractClusterRepository, JsonRepository, MemRepository
+    from elasticluster.repository import (
+        AbstractClusterRepository,
+        ClusterRepository,
+        DiskRepository,
+        JsonRepository,
+        MemRepository,
+        MultiDiskRepository,
+        PickleRepository,
+        YamlRepository,
+    )
 
 log = logging.getLogger("elasticluster")
 """The package's logger; set its level to hear more."""
@@ -25,19 +34,29 @@ _HOMES = {
     "AnsibleSetupProvider": "elasticluster.providers.ansible_provider",
     "DockerProvider": "elasticluster.providers.docker",
     "AbstractClusterRepository": "elasticluster.repository",
+    "ClusterRepository": "elasticluster.repository",
+    "DiskRepository": "elasticluster.repository",
     "JsonRepository": "elasticluster.repository",
     "MemRepository": "elasticluster.repository",
+    "MultiDiskRepository": "elasticluster.repository",
+    "PickleRepository": "elasticluster.repository",
+    "YamlRepository": "elasticluster.repository",
 }
 
 __all__ = [
     "AbstractClusterRepository",
     "AnsibleSetupProvider",
     "Cluster",
+    "ClusterRepository",
+    "DiskRepository",
     "DockerProvider",
     "JsonRepository",
     "MemRepository",
+    "MultiDiskRepository",
     "Node",
     "NodeNamingPolicy",
+    "PickleRepository",
+    "YamlRepository",
     "log",
 ]
 

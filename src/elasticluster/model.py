@@ -141,6 +141,11 @@ class NodeRecord:
         return self.state is not NodeState.LEAVING
 
     @property
+    def untagged(self) -> bool:
+        """Whether its machine was made by a program that writes no tags, so that no listing shows it."""
+        return bool(self.instance_id) and not self.batch
+
+    @property
     def usable(self) -> bool:
         """Whether SSH login has worked and nothing has failed since."""
         return self.state in _USABLE

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
+import random
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +24,11 @@ from elasticluster.exceptions import (
     ConfigurationError,
     KeypairError,
     NodeNotFound,
+    StateError,
 )
 from elasticluster.model import ClusterRecord, ComponentRef, Failure, Layer, NodeRecord, NodeSpec, NodeState
 from elasticluster.state.memory import MemoryStore
-from elasticluster.state.store import JsonStore
+from elasticluster.state.store import DiskStore
 
 SPEC = NodeSpec(kind="compute", image_id="debian-13", image_user="debian", flavor="2cpu-4ram")
 NODE = NodeRecord(name="compute001", spec=SPEC)
@@ -44,10 +48,18 @@ CLUSTER = ClusterRecord(
 )
 
 
-@pytest.fixture(params=["json", "memory"])
+ON_DISK = {
+    "json": ("json",),
+    "yaml": ("yaml",),
+    "pickle": ("pickle",),
+    "multi": ("yaml", "json", "pickle"),
+}
+
+
+@pytest.fixture(params=[*ON_DISK, "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ClusterStore]:
-    if request.param == "json":
-        yield JsonStore(tmp_path / "storage")
+    if request.param in ON_DISK:
+        yield DiskStore(tmp_path / "storage", ON_DISK[request.param])
         return
     memory = MemoryStore()
     yield memory
@@ -201,14 +213,14 @@ def test_lost_key_of_running_machines_is_not_made_anew(store: ClusterStore) -> N
 # -- two processes at once: only a store on disk has them ------------------------------------------
 
 
-def other_process(tmp_path: Path, code: str) -> subprocess.Popen[str]:
+def other_process(disk: DiskStore, code: str) -> subprocess.Popen[str]:
     """Run code in another process, with `store` and `CLUSTER` at hand; it says "ready" first."""
     prelude = f"""
         import sys, time
         from dataclasses import replace
         from elasticluster.exceptions import ClusterLocked
-        from elasticluster.state.store import JsonStore
-        store = JsonStore({str(tmp_path / "storage")!r})
+        from elasticluster.state.store import DiskStore
+        store = DiskStore({str(disk.path)!r}, {disk._forms!r}, patience=30)
         CLUSTER = store.load("slurm")
     """
     return subprocess.Popen(
@@ -238,15 +250,15 @@ HOLD = """
 """
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> JsonStore:
-    store = JsonStore(tmp_path / "storage")
+@pytest.fixture(params=ON_DISK)
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> DiskStore:
+    store = DiskStore(tmp_path / "storage", ON_DISK[request.param])
     store.save(CLUSTER)
     return store
 
 
-def test_lock_keeps_other_processes_out_and_names_the_holder(disk: JsonStore, tmp_path: Path) -> None:
-    with other_process(tmp_path, HOLD) as holder:
+def test_lock_keeps_other_processes_out_and_names_the_holder(disk: DiskStore) -> None:
+    with other_process(disk, HOLD) as holder:
         wait_until_ready(holder)
         with pytest.raises(ClusterLocked) as caught, disk.lock("slurm"):
             pass
@@ -261,12 +273,10 @@ def test_lock_keeps_other_processes_out_and_names_the_holder(disk: JsonStore, tm
 
 
 @pytest.mark.parametrize("write", ["save", "journal", "delete"])
-def test_locked_cluster_is_not_changed_by_another_process(
-    disk: JsonStore, tmp_path: Path, write: str
-) -> None:
-    disk = JsonStore(disk.path, patience=0.05)
+def test_locked_cluster_is_not_changed_by_another_process(disk: DiskStore, write: str) -> None:
+    disk = DiskStore(disk.path, disk._forms, patience=0.05)
     changed = CLUSTER.with_nodes(running("compute001"))
-    with other_process(tmp_path, HOLD) as holder:
+    with other_process(disk, HOLD) as holder:
         wait_until_ready(holder)
         with pytest.raises(ClusterLocked):
             {
@@ -278,8 +288,8 @@ def test_locked_cluster_is_not_changed_by_another_process(
     assert disk.load("slurm") == CLUSTER
 
 
-def test_lock_ends_with_a_killed_process(disk: JsonStore, tmp_path: Path) -> None:
-    with other_process(tmp_path, HOLD) as holder:
+def test_lock_ends_with_a_killed_process(disk: DiskStore) -> None:
+    with other_process(disk, HOLD) as holder:
         wait_until_ready(holder)
         holder.kill()
         holder.wait()
@@ -288,7 +298,7 @@ def test_lock_ends_with_a_killed_process(disk: JsonStore, tmp_path: Path) -> Non
     assert list(disk.path.iterdir()) == []
 
 
-def test_two_processes_that_write_at_once_lose_nothing(disk: JsonStore, tmp_path: Path) -> None:
+def test_two_processes_that_write_at_once_lose_nothing(disk: DiskStore) -> None:
     write = """
         print("ready", flush=True)
         sys.stdin.readline()
@@ -296,7 +306,8 @@ def test_two_processes_that_write_at_once_lose_nothing(disk: JsonStore, tmp_path
             node = replace(CLUSTER.node("compute002"), ssh_port=1000 + number)
             store.journal(CLUSTER.with_nodes(node), ["compute002"])
     """
-    with other_process(tmp_path, write) as other:
+    disk = DiskStore(disk.path, disk._forms, patience=30)  # nobody keeps a turn for those who wait
+    with other_process(disk, write) as other:
         wait_until_ready(other)
         send(other, "go\n")
         for number in range(40):
@@ -310,7 +321,7 @@ def test_two_processes_that_write_at_once_lose_nothing(disk: JsonStore, tmp_path
     }
 
 
-def compact(store: JsonStore) -> None:
+def compact(store: DiskStore) -> None:
     """Read and write a whole cluster under the lock, as soon as that can be had."""
     while True:
         with contextlib.suppress(ClusterLocked), store.lock("slurm"):
@@ -318,7 +329,7 @@ def compact(store: JsonStore) -> None:
             return
 
 
-def test_reader_beside_a_writer_always_finds_a_whole_cluster(disk: JsonStore, tmp_path: Path) -> None:
+def test_reader_beside_a_writer_always_finds_a_whole_cluster(disk: DiskStore) -> None:
     read = """
         print("ready", flush=True)
         last = 0
@@ -327,7 +338,7 @@ def test_reader_beside_a_writer_always_finds_a_whole_cluster(disk: JsonStore, tm
             assert port >= last or last == 22, (port, last)
             last = port if port != 22 else 0
     """
-    with other_process(tmp_path, read) as reader:
+    with other_process(disk, read) as reader:
         wait_until_ready(reader)
         for number in range(60):
             changed = CLUSTER.with_nodes(replace(NODE, ssh_port=number + 1))
@@ -336,3 +347,77 @@ def test_reader_beside_a_writer_always_finds_a_whole_cluster(disk: JsonStore, tm
             else:
                 disk.save(changed)
         assert reader.wait(20) == 0
+
+
+def test_killed_writer_leaves_what_it_wrote_last(disk: DiskStore) -> None:
+    write = """
+        print("ready", flush=True)
+        number = int(sys.stdin.readline())
+        while True:
+            number += 1
+            changed = CLUSTER.with_nodes(replace(CLUSTER.node("compute001"), ssh_port=number))
+            store.save(changed) if number % 3 else store.journal(changed, ["compute001"])
+            print(number, flush=True)
+    """
+    last = 1000
+    for _ in range(5):
+        with other_process(disk, write) as writer:
+            wait_until_ready(writer)
+            send(writer, f"{last}\n")
+            assert writer.stdout is not None
+            told = [writer.stdout.readline()]
+            time.sleep(random.uniform(0, 0.05))  # noqa: S311 - any moment will do
+            writer.kill()
+            told += list(writer.stdout)
+        last = int(told[-1])
+        node = disk.load("slurm").node("compute001")
+        assert node is not None
+        assert node.ssh_port in (last, last + 1)
+        disk.save(CLUSTER.with_nodes(node))  # nobody holds the lock any more
+
+
+def give_away(path: Path) -> str:
+    """Let a file belong to another user of this computer; return who that is."""
+    if os.geteuid() == 0:
+        os.chown(path, 65534, -1)
+    else:
+        path.unlink()
+        path.symlink_to("/etc/passwd")
+    owner = path.stat().st_uid
+    return f"user {pwd.getpwuid(owner).pw_name} ({owner})"
+
+
+def test_cluster_of_another_user_is_refused_everywhere(disk: DiskStore) -> None:
+    (snapshot,) = (path for path in disk.path.iterdir() if path.stem == "slurm" and path.suffix != ".lock")
+    owner = give_away(snapshot)
+    us = f"user {pwd.getpwuid(os.geteuid()).pw_name} ({os.geteuid()})"
+    for use in (
+        lambda: disk.load("slurm"),
+        lambda: disk.save(CLUSTER),
+        lambda: disk.journal(CLUSTER, ["compute001"]),
+        lambda: disk.convert("slurm"),
+    ):
+        with pytest.raises(StateError) as caught:
+            use()
+        assert caught.value.message == (
+            f"{snapshot} belongs to {owner} and not to {us}: it is not used, since what it says can run "
+            "programs as you."
+        )
+        assert caught.value.hint == (
+            f"If you trust it: `chown {os.geteuid()} {snapshot}`. "
+            "Else move it away, or run this as its owner."
+        )
+
+
+def test_journal_and_key_of_another_user_are_refused(disk: DiskStore) -> None:
+    disk.journal(CLUSTER.with_nodes(running("compute001")), ["compute001"])
+    private = Path(disk.key_pair(CLUSTER).private_path)
+    for path in (disk.path / "slurm.journal", private):
+        give_away(path)
+    for use in (
+        lambda: disk.load("slurm"),
+        lambda: disk.journal(CLUSTER, ["compute001"]),
+        lambda: disk.key_pair(CLUSTER),
+    ):
+        with pytest.raises(StateError, match="belongs to user "):
+            use()

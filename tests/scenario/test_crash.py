@@ -1,8 +1,11 @@
 """Whatever call a command dies before or after, `start` carries on from there and `stop` leaves nothing."""
 
 import copy
+import os
 import shutil
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,7 @@ from elasticluster.engine.fakes import FakeCloud, FakeNetwork, FakeSetup
 from elasticluster.engine.resize import ShrinkOptions, grow, shrink
 from elasticluster.engine.run import Tools
 from elasticluster.model import InstanceState, NodeRecord, Verdict
-from elasticluster.state.store import JsonStore
+from elasticluster.state.store import DiskStore
 
 
 class Killed(BaseException):
@@ -59,7 +62,7 @@ class Process:
 
     def __init__(self, cloud, path, recorder=None):
         self.recorder = recorder or Recorder()
-        adapters = (cloud, FakeNetwork(), FakeSetup(), JsonStore(path))
+        adapters = (cloud, FakeNetwork(), FakeSetup(), DiskStore(path))
         provider, prober, setup, store = (Recorded(adapter, self.recorder) for adapter in adapters)
         self.tools = Tools(provider=provider, prober=prober, setup=setup, store=store, clock=cloud.clock)
 
@@ -133,7 +136,7 @@ def branch(cloud):
 
 def carry_on(cloud, path, command, then):
     """Run another command after a crash of `command`, then `stop`; return what is left."""
-    store = JsonStore(path)
+    store = DiskStore(path)
     if store.names():
         record = store.load("slurm")
         if then is start:
@@ -141,7 +144,7 @@ def carry_on(cloud, path, command, then):
             assert report.verdict is Verdict.READY
             record = report.cluster
             assert {node.instance_id for node in record.nodes} == cloud.machines.keys()
-            assert len(record.nodes) in SIZES.get(command, {3})
+            assert len(record.nodes) in NODES_AFTER_START.get(command, {3})
         stop(record, Process(cloud, path).tools)
     return [*cloud.machines, *cloud.shared, *store.names()]
 
@@ -159,26 +162,40 @@ COMMANDS = [
     remove_one_without_asking,
     destroy_one,
 ]
-SIZES = {add_two: {3, 5}, remove_one: {2, 3}, remove_one_without_asking: {2, 3}}  # nodes after the next `start`
+NODES_AFTER_START = {add_two: {3, 5}, remove_one: {2, 3}, remove_one_without_asking: {2, 3}}  # else 3
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder, in memory where that can be had: to be on the disk takes time in a thousand flows."""
+    memory = Path("/dev/shm")  # noqa: S108 - in a folder of our own
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as made:
+        yield Path(made)
 
 
 @pytest.mark.parametrize("tags_each", [True, False], ids=["own tags", "tags of the batch"])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_machine_is_lost_wherever_a_command_dies(tmp_path, new_cluster, command, tags_each):
-    points = 0
+def test_no_machine_is_lost_wherever_a_command_dies(folder, new_cluster, command, tags_each):
+    points, before, cloud = 0, folder / "before", FakeCloud(tags_each=tags_each)
+    record = prepare(cloud, before, new_cluster(), command)
     while True:
-        path, cloud = tmp_path / str(points), FakeCloud(tags_each=tags_each)
-        record = prepare(cloud, path, new_cluster(), command)
-        process = Process(cloud, path, Recorder(dies_at=points + 1))
+        path, crashed = copied(before, folder / str(points)), branch(cloud)
+        process = Process(crashed, path, Recorder(dies_at=points + 1))
         try:
             command(record, process.tools)
             break
         except Killed:
             points += 1
         for then in (start, stop):
-            copied = tmp_path / f"{points}-{then.__name__}"
-            if path.exists():
-                shutil.copytree(path, copied)
-            left = carry_on(branch(cloud), copied, command, then)
+            other = copied(path, folder / f"{points}-{then.__name__}")
+            left = carry_on(branch(crashed), other, command, then)
             assert left == [], (command.__name__, process.recorder.moments[-1], then.__name__)
     assert points >= 8, process.recorder.moments
+
+
+def copied(path, to):
+    """Copy a directory, if it exists."""
+    return shutil.copytree(path, to) if path.exists() else to

@@ -11,6 +11,7 @@ from elasticluster.engine.events import NodeDone, Phase, PhaseStarted, Warned
 from elasticluster.engine.fakes import FakeCloud, host_key
 from elasticluster.engine.stop import pause
 from elasticluster.exceptions import (
+    ClusterError,
     ClusterNotFound,
     ConfigurationError,
     CredentialsError,
@@ -496,3 +497,15 @@ def test_events_come_one_at_a_time(world, cluster):
     tools = replace(world.tools, tell=slow)
     execute.start(cluster, tools, StartOptions())
     assert max(most) == 1
+
+
+def test_machines_that_carry_no_tags_are_neither_made_twice_nor_given_up(world, cluster):
+    record = world.start(cluster).cluster
+    untagged = [replace(node, batch=None) for node in record.nodes]
+    world.store.save(replace(record, nodes=tuple(untagged)))
+    world.cloud.machines.clear()  # nothing is listed
+    with pytest.raises(ClusterError, match="frontend001, compute001, compute002 carry no tags") as caught:
+        world.start(world.store.load("slurm"))
+    assert "can be listed, used, set up and stopped" in caught.value.hint
+    assert world.cloud.machines == {}
+    assert world.configure(world.store.load("slurm")).verdict is Verdict.READY

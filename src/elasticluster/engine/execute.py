@@ -7,6 +7,7 @@ node: a node that fails is marked as down with the reason and never stops the ot
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from elasticluster.engine.configure import StartOptions, configure
 from elasticluster.engine.connect import connect, ended, gone, write_known_hosts
@@ -80,14 +81,19 @@ def refresh(cluster: ClusterRecord, tools: Tools) -> ClusterRecord:
 
 
 def _read_addresses(run: Run) -> None:
-    """Take over what the cloud says of all machines; nodes without one that runs are down."""
+    """Take over what the cloud says of all machines; nodes without one that runs are down.
+
+    A machine that carries no tags may run for all we know.
+    """
     machines = look_ahead(run.cluster, run.tools).present
     run.update(seen(run.node(name), machine) for name, machine in machines.items())
     failures = {}
     for node in run.cluster.nodes:
         machine = machines.get(node.name)
-        if machine is None and node.staying and (node.batch or node.instance_id):
+        if machine is None and node.staying and node.batch:
             failures[node.name] = gone(node)
         elif machine and machine.state is InstanceState.STOPPED and node.state is not NodeState.PAUSED:
             failures[node.name] = ended(machine)
+    nowhere = (name for name in failures if name not in machines)  # its port may be another machine's by now
+    run.update(replace(run.node(name), public_ip=None, private_ip=None) for name in nowhere)
     run.give_up(Phase.BOOT, failures)

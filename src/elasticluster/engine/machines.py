@@ -9,6 +9,7 @@ from elasticluster.engine.create import create, requests_for
 from elasticluster.engine.events import Phase
 from elasticluster.engine.plan import Batch, StartPlan, plan_start
 from elasticluster.engine.run import Run, Tools, seen
+from elasticluster.exceptions import ClusterError
 from elasticluster.model import ClusterRecord, InstanceState, KeyPair
 
 
@@ -32,10 +33,26 @@ def bring_up(run: Run, max_parallel: int, only: Collection[str] | None = None) -
         run.warn(
             f"Instance {stray.id} carries this cluster's UUID but no node's name; `stop` removes it too."
         )
+    _refuse_untagged(run, plan)
     locate(run, plan)
     resumed = make(run, plan if only is None else restrict(plan, only, run.cluster), key, max_parallel)
     boot(run, timeout, resumed, only)
     connect(run, key, timeout, only)
+
+
+def _refuse_untagged(run: Run, plan: StartPlan) -> None:
+    """Make no machine a second time that may well exist.
+
+    Raises:
+        ClusterError: some node's machine was made by a program that writes no tags.
+    """
+    names = [node.name for node in run.cluster.nodes if node.untagged and node.name not in plan.present]
+    if names:
+        raise ClusterError(
+            f"The machines of {', '.join(names)} carry no tags of this program, so it cannot tell whether they "
+            "exist, and would make them a second time.",
+            hint=f"Cluster '{run.cluster.name}' can be listed, used, set up and stopped as it is.",
+        )
 
 
 def locate(run: Run, plan: StartPlan | None = None) -> None:

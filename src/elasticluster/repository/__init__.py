@@ -1,10 +1,28 @@
 """Where clusters are remembered.
 
 A repository turns what is stored into :class:`~elasticluster.cluster.Cluster` objects and back. The
-command line uses :class:`JsonRepository`; in Python, clusters live in a :class:`MemRepository` unless
-another one is given.
+command line uses :class:`MultiDiskRepository`, which reads all formats and writes the one that the
+configuration names; in Python, clusters live in a :class:`MemRepository` unless another one is given.
 """
 
-from elasticluster.repository._repository import AbstractClusterRepository, JsonRepository, MemRepository
+from elasticluster.repository._repository import (
+    AbstractClusterRepository,
+    ClusterRepository,
+    DiskRepository,
+    JsonRepository,
+    MemRepository,
+    MultiDiskRepository,
+    PickleRepository,
+    YamlRepository,
+)
 
-__all__ = ["AbstractClusterRepository", "JsonRepository", "MemRepository"]
+__all__ = [
+    "AbstractClusterRepository",
+    "ClusterRepository",
+    "DiskRepository",
+    "JsonRepository",
+    "MemRepository",
+    "MultiDiskRepository",
+    "PickleRepository",
+    "YamlRepository",
+]

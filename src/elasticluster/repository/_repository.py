@@ -8,7 +8,7 @@ import os
 import socket
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
     from elasticluster.engine.ports import ClusterStore
     from elasticluster.model import ClusterRecord, KeyPair
+    from elasticluster.state.store import Conversion
 
 
 class AbstractClusterRepository(ABC):
@@ -123,26 +124,122 @@ class MemRepository(_StoreRepository):
         return f"memory of process {os.getpid()}"
 
 
-class JsonRepository(_StoreRepository):
-    """Remembers each cluster in a JSON file and a journal, durably, for one user.
+class DiskRepository(_StoreRepository):
+    """Remembers clusters in files in a folder, durably, for one user.
+
+    This is what the repositories of each format have in common; use one of those.
 
     Args:
         storage_path: folder to keep them in; made (0700) if it does not exist.
+        default: format of new clusters, or what tells it when it is needed; the first of :attr:`forms`
+            if None.
+
+    Attributes:
+        forms: formats that are read.
 
     Raises:
-        StateError: the folder cannot be made or used.
+        ConfigurationError: there is no such format.
     """
 
-    def __init__(self, storage_path: str) -> None:
-        from elasticluster.state.store import JsonStore
+    forms: tuple[str, ...] = ("yaml", "json", "pickle")
+
+    def __init__(self, storage_path: str, default: str | Callable[[], str] | None = None) -> None:
+        from elasticluster.state.store import DiskStore
 
         self.storage_path = os.path.abspath(os.path.expanduser(storage_path))  # noqa: PTH100, PTH111 - a string is documented
-        super().__init__(JsonStore(self.storage_path))
+        self._disk = DiskStore(self.storage_path, self.forms, default)
+        super().__init__(self._disk)
 
     @property
     def place(self) -> str:
         """Where clusters are remembered: the folder's path."""
         return self.storage_path
+
+    def migrate_cluster(
+        self, cluster: Cluster | str, to: str | None = None, *, dry_run: bool = False
+    ) -> Conversion:
+        """Bring the file of a cluster to the current version, and to a format.
+
+        A crash at any moment leaves the cluster as it was or as it is to be. A file of the original
+        ElastiCluster is kept beside the new one.
+
+        Args:
+            cluster: the cluster, or its name.
+            to: ``json``, ``yaml`` or ``pickle``; the format of new clusters if None.
+            dry_run: change nothing.
+
+        Returns:
+            what was done, or would be.
+
+        Raises:
+            ClusterNotFound: it is not stored here.
+            ConfigurationError: this repository has no such format.
+            ClusterLocked: another command works on the cluster.
+            StateError: it cannot be read or written.
+        """
+        name = cluster if isinstance(cluster, str) else cluster.name
+        return self._disk.convert(name, to, dry_run=dry_run)
+
+
+class JsonRepository(DiskRepository):
+    """Remembers each cluster in a JSON file and a journal.
+
+    Args:
+        storage_path: folder to keep them in; made (0700) if it does not exist.
+    """
+
+    forms = ("json",)
+
+    def __init__(self, storage_path: str) -> None:
+        super().__init__(storage_path)
+
+
+class YamlRepository(DiskRepository):
+    """Remembers each cluster in a YAML file and a journal.
+
+    Args:
+        storage_path: folder to keep them in; made (0700) if it does not exist.
+    """
+
+    forms = ("yaml",)
+
+    def __init__(self, storage_path: str) -> None:
+        super().__init__(storage_path)
+
+
+class PickleRepository(DiskRepository):
+    """Remembers each cluster in a pickle and a journal.
+
+    The pickle holds texts, numbers, lists and tables, and no object is made when it is read.
+
+    Args:
+        storage_path: folder to keep them in; made (0700) if it does not exist.
+    """
+
+    forms = ("pickle",)
+
+    def __init__(self, storage_path: str) -> None:
+        super().__init__(storage_path)
+
+
+ClusterRepository = PickleRepository
+"""The name of :class:`PickleRepository` in 2016."""
+
+
+class MultiDiskRepository(DiskRepository):
+    """Reads clusters in all formats; a stored cluster keeps its own.
+
+    Args:
+        storage_path: folder to keep them in; made (0700) if it does not exist.
+        default_store: format of new clusters, ``yaml``, ``json`` or ``pickle``, or what tells it when it
+            is needed.
+
+    Raises:
+        ConfigurationError: there is no such format.
+    """
+
+    def __init__(self, storage_path: str, default_store: str | Callable[[], str] = "yaml") -> None:
+        super().__init__(storage_path, default_store)
 
 
 class _Bridge:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from elasticluster.engine.files import file_errors, open_private, sync_directory
 from elasticluster.model import Json
+from elasticluster.state.checks import check_owner
 from elasticluster.state.codec import corrupt
 
 
@@ -31,10 +32,11 @@ def append(path: Path, generation: str, nodes: Sequence[Json]) -> None:
         nodes: the nodes' new records.
 
     Raises:
-        StateError: it cannot be written, or the journal is damaged.
+        StateError: it cannot be written, or the journal is damaged or belongs to somebody else.
     """
     new = not path.exists()
     with file_errors("write", path), open_private(path, "ab+") as file:
+        check_owner(os.fstat(file.fileno()), path)
         whole = _whole(file.fileno(), path)
         file.truncate(whole)
         file.write(_line({"generation": generation, "nodes": list(nodes)}))

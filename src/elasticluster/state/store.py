@@ -1,75 +1,122 @@
-"""Clusters in a directory: ``NAME.json`` (the last whole record) and ``NAME.journal`` (what changed since).
+"""Clusters in a directory: a snapshot (the last whole record) and ``NAME.journal`` (what changed since).
 
-Beside them lie ``NAME.known_hosts``, ``NAME.key``, ``NAME.key.pub`` and, while a command works on the
-cluster, ``NAME.lock``. A crash between any two system calls leaves a cluster that can be loaded.
+The snapshot is ``NAME.json``, ``NAME.yaml`` or ``NAME.pickle``; the journal is the same for all. Beside them
+lie ``NAME.known_hosts``, ``NAME.key``, ``NAME.key.pub`` and, while a command works on the cluster,
+``NAME.lock``. A crash between any two system calls leaves a cluster that can be loaded.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, cast
 
 from elasticluster.engine.files import file_errors, sync_directory, write_private
-from elasticluster.exceptions import ClusterLocked
+from elasticluster.exceptions import ClusterConflict, ClusterLocked, ClusterNotFound, ConfigurationError
 from elasticluster.model import ClusterRecord, Json, KeyPair
 from elasticluster.naming import CLUSTER_NAME_RE, check_cluster_name, new_uuid
-from elasticluster.state import codec, journal, keys
-from elasticluster.state.checks import changed_nodes, check_same, not_found
+from elasticluster.state import codec, formats, journal, keys
+from elasticluster.state.checks import changed_nodes, check_file, check_same, not_found, read_owned
 from elasticluster.state.lock import is_held, process_lock
+from elasticluster.state.snapshot import KNOWN_HOSTS, ORIGINAL, Present, Snapshot, Snapshots
 
-_SNAPSHOT = ".json"
 _JOURNAL = ".journal"
 _LOCK = ".lock"
-_KNOWN_HOSTS = ".known_hosts"
 _KEY = ".key"
-_WHOLE = (_KNOWN_HOSTS, _KEY, f"{_KEY}.pub", _SNAPSHOT)  # written as a whole, under a temporary name first
+_KEPT = tuple(f"{suffix}.original" for suffix in formats.SUFFIXES.values())
+# What is written as a whole, under a temporary name first; the snapshots are the last to be deleted.
+_WHOLE = (KNOWN_HOSTS, _KEY, f"{_KEY}.pub", *_KEPT, *formats.SUFFIXES.values())
 
 _writing = threading.RLock()
 """Held by the thread that writes; the file lock only keeps processes apart."""
 
-_Identity: TypeAlias = tuple[int, int, int]
-"""Tells one file of a name from the next: inode, time of change, size."""
+_log = logging.getLogger("elasticluster")
 
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What has to be known of a snapshot before something is added to it."""
+    """What has to be known of a snapshot before something is written: all but its document."""
 
-    file: _Identity
-    uuid: str
-    generation: str
+    path: Path
+    form: str
     version: int
+    generation: str
+    uuid: str
+    stale: tuple[Path, ...]
 
 
-class JsonStore:
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What it takes to bring a stored cluster up to date.
+
+    Attributes:
+        name: the cluster.
+        source: the file that it is in.
+        target: the file that it is to be in.
+        version: version of what is in `source`; 0 if the original ElastiCluster wrote it.
+        current: the version that is written now.
+        stale: files that an interrupted conversion has left.
+    """
+
+    name: str
+    source: Path
+    target: Path
+    version: int
+    current: int
+    stale: tuple[Path, ...] = ()
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is anything to do."""
+        return self.source != self.target or self.version != self.current or bool(self.stale)
+
+    @property
+    def kept(self) -> Path | None:
+        """Where the original's file is kept; None if the original did not write it."""
+        return _kept(self.source) if self.version == ORIGINAL else None
+
+
+class DiskStore:
     """Remembers clusters in a directory, for this and later processes.
 
     Args:
         path: the directory, made on first use; ``~`` is expanded.
+        forms: formats to read: ``json``, ``yaml``, ``pickle``. A cluster in another one is not seen, and
+            never written over.
+        default: the format of new clusters, or what tells it when it is needed; the first of `forms` if
+            None. A stored cluster keeps its own.
         migrations: steps that bring documents of older versions up to date.
         patience: seconds that a single write waits for another process' lock. Its single writes take
             milliseconds; its commands last for minutes, and are not waited for.
+
+    Raises:
+        ConfigurationError: there is no such format.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
+        forms: Sequence[str] = ("json",),
+        default: str | Callable[[], str] | None = None,
         *,
         migrations: Sequence[codec.Migration] = codec.MIGRATIONS,
         patience: float = 1.0,
     ) -> None:
         self.path = Path(path).expanduser().absolute()
+        self._forms = tuple(formats.check_format(form) for form in forms)
+        self._default = default or self._forms[0]
+        if isinstance(self._default, str):
+            self._writable(self._default)
         self._migrations = migrations
+        self._snapshots = Snapshots(self.path, migrations)
         self._patience = patience
-        self._heads: dict[str, _Head] = {}
+        self._heads: dict[str, tuple[Present, _Head]] = {}
 
     def names(self) -> list[str]:
         """Return the names of all stored clusters, sorted; reads no file.
@@ -79,7 +126,8 @@ class JsonStore:
         """
         with file_errors("read", self.path):
             found = os.listdir(self.path) if self.path.exists() else []  # noqa: PTH208 - names, not paths
-        names = (name.removesuffix(_SNAPSHOT) for name in found if name.endswith(_SNAPSHOT))
+        suffixes = [formats.SUFFIXES[form] for form in self._forms]
+        names = {file.removesuffix(end) for file in found for end in suffixes if file.endswith(end)}
         return sorted(name for name in names if CLUSTER_NAME_RE.fullmatch(name))
 
     def load(self, name: str) -> ClusterRecord:
@@ -87,35 +135,23 @@ class JsonStore:
 
         Raises:
             ClusterNotFound: there is none of that name.
-            StateError: what is stored cannot be read, or a newer version wrote it.
+            StateError: what is stored cannot be read, or a newer version wrote it, or another user.
         """
-        source = str(self._path(name, _SNAPSHOT))
-        document, changes = self._read_both(name)
-        with _understood(source):
-            cluster, generation = document["cluster"], document["generation"]
-            cluster["nodes"] = journal.replay(
-                changes, generation, cluster["nodes"], str(self._path(name, _JOURNAL))
-            )
-        record = codec.decode(document, source, self._migrations)
-        if record.name != name:
-            raise codec.corrupt(source, f"it holds cluster `{record.name}`")
-        return record
+        snapshot, changes = self._read_both(name)
+        return self._decoded(name, snapshot, changes)
 
     def save(self, cluster: ClusterRecord) -> None:
         """Store a cluster; when this returns it survives a power cut.
 
         Raises:
-            ClusterConflict: another cluster of that name is stored.
+            ClusterConflict: another cluster of that name is stored, or this one in another format.
             ClusterLocked: another process works on the cluster.
             StateError: it cannot be written, or what is stored is damaged and would be lost.
         """
-        document = codec.encode(cluster, self._migrations) | {"generation": new_uuid()}
-        data = json.dumps(document).encode()
         with self._exclusive(cluster.name):
             head = self._head(cluster.name)
             check_same(head.uuid if head else None, cluster)
-            write_private(self._path(cluster.name, _SNAPSHOT), data)
-            _remove(self._path(cluster.name, _JOURNAL))
+            self._write(cluster, head, head.form if head else self.default_format)
 
     def journal(self, cluster: ClusterRecord, changed: Sequence[str]) -> None:
         """Store the nodes of these names only; cheap, and as durable as :meth:`save`.
@@ -135,6 +171,41 @@ class JsonStore:
             check_same(head.uuid, cluster)
             journal.append(self._path(cluster.name, _JOURNAL), head.generation, nodes)
 
+    def convert(self, name: str, to: str | None = None, *, dry_run: bool = False) -> Conversion:
+        """Bring a stored cluster to the current version, and to a format.
+
+        A crash at any moment leaves the cluster as it was or as it is to be. A file of the original
+        ElastiCluster is kept under another name.
+
+        Args:
+            name: the cluster.
+            to: the format; that of new clusters if None.
+            dry_run: only say what it would take.
+
+        Returns:
+            what it took.
+
+        Raises:
+            ClusterNotFound: there is none of that name.
+            ConfigurationError: there is no such format, or this store does not read it.
+            ClusterLocked, StateError: as for :meth:`save`.
+        """
+        form = self._writable(to) if to else self.default_format
+        if dry_run:
+            snapshot, changes = self._read_both(name)
+            self._decoded(name, snapshot, changes)
+            return self._conversion(name, _head_of(snapshot), form)
+        if not self._snapshots.present(name):
+            raise not_found(name)
+        with self._exclusive(name):
+            cluster, head = self.load(name), self._head(name)
+            if head is None:
+                raise not_found(name)
+            work = self._conversion(name, head, form)
+            if work.needed:
+                self._write(cluster, head, form)
+            return work
+
     def delete(self, name: str) -> None:
         """Forget a cluster and everything kept for it; one that is not there is no error.
 
@@ -142,12 +213,16 @@ class JsonStore:
 
         Raises:
             ClusterLocked: another process works on the cluster.
+            ClusterConflict: it is also stored in a format that is not read here.
             StateError: a file cannot be removed.
         """
         paths = [self._path(name, suffix) for suffix in (_JOURNAL, *_WHOLE)]
         if not self.path.exists():
             return
         with self._exclusive(name):
+            if self._foreign(name) and not self._ours(name):
+                return
+            self._refuse_foreign(name)
             for suffix in _WHOLE:
                 _remove(self.path / f".{name}{suffix}.new")
             for path in paths:
@@ -164,24 +239,64 @@ class JsonStore:
             ClusterLocked: another process holds it; names that process.
             StateError: the lock cannot be taken here.
         """
-        return process_lock(self._path(name, _LOCK), name, self._path(name, _SNAPSHOT).exists)
+        return process_lock(self._path(name, _LOCK), name, lambda: bool(self._snapshots.present(name)))
 
     def known_hosts_path(self, name: str) -> str:
         """Return the path of the cluster's known-hosts file."""
-        return str(self._path(name, _KNOWN_HOSTS))
+        return str(self._path(name, KNOWN_HOSTS))
 
     def key_pair(self, cluster: ClusterRecord) -> KeyPair:
         """Return the key pair of a cluster: the template's, else its own, generated on first use.
 
         Raises:
             KeypairError: see :mod:`.keys`.
-            StateError: a new one cannot be written.
+            StateError: a new one cannot be written, or it belongs to somebody else.
         """
         with _writing:
-            return keys.given_pair(cluster) or keys.own_pair(cluster, self._path(cluster.name, _KEY))
+            given = keys.given_pair(cluster)
+            if given:
+                return given
+            path = self._path(cluster.name, _KEY)
+            for half in (path, path.with_name(f"{path.name}.pub")):
+                check_file(half)
+            return keys.own_pair(cluster, path)
 
-    def _path(self, name: str, suffix: str) -> Path:
-        return self.path / f"{check_cluster_name(name)}{suffix}"
+    @property
+    def default_format(self) -> str:
+        """Format of new clusters."""
+        return self._default if isinstance(self._default, str) else self._writable(self._default())
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def _write(self, cluster: ClusterRecord, head: _Head | None, form: str) -> None:
+        """Write a snapshot in place of the one that is stored, if any; the caller has the lock."""
+        path = self._snapshots.path(cluster.name, form)
+        moved = head is not None and head.path != path
+        document = codec.encode(cluster, self._migrations) | {"generation": new_uuid()}
+        if head and moved:
+            document |= {"replaces": head.generation}
+        data = formats.dump(document, form)
+        for stale in head.stale if head else ():
+            _remove(stale)
+        if head and head.version == ORIGINAL:
+            _keep_original(head.path)
+        write_private(path, data)
+        if head and moved:
+            _remove(head.path)
+        _remove(self._path(cluster.name, _JOURNAL))
+
+    def _conversion(self, name: str, head: _Head, form: str) -> Conversion:
+        current = codec.current_version(self._migrations)
+        target = self._snapshots.path(name, form)
+        return Conversion(name, head.path, target, head.version, current, head.stale)
+
+    def _writable(self, form: str) -> str:
+        if formats.check_format(form) not in self._forms:
+            raise ConfigurationError(
+                f"Clusters in {self.path} are not stored as '{form}' here, but as {', '.join(self._forms)}.",
+                hint="MultiDiskRepository stores them in all formats.",
+            )
+        return form
 
     @contextlib.contextmanager
     def _exclusive(self, name: str) -> Iterator[None]:
@@ -200,69 +315,99 @@ class JsonStore:
                     time.sleep(0.01)
             yield
 
+    # -- reading -----------------------------------------------------------------------------------
+
+    def _path(self, name: str, suffix: str) -> Path:
+        return self.path / f"{check_cluster_name(name)}{suffix}"
+
+    def _ours(self, name: str) -> list[str]:
+        return [form for form, *_ in self._snapshots.present(name) if form in self._forms]
+
+    def _foreign(self, name: str) -> list[Path]:
+        present = self._snapshots.present(name)
+        return [self._snapshots.path(name, form) for form, *_ in present if form not in self._forms]
+
+    def _refuse_foreign(self, name: str) -> None:
+        for path in self._foreign(name):
+            raise ClusterConflict(
+                f"Cluster `{name}` is stored in another format: {path}.",
+                hint="MultiDiskRepository reads all formats; `elasticluster migrate` converts.",
+            )
+
     def _head(self, name: str) -> _Head | None:
         """Return what has to be known of the stored snapshot; reads it only if it is not the known one."""
-        identity = self._identity(name)
-        if identity is None:
+        self._refuse_foreign(name)
+        present = self._snapshots.present(name)
+        if not present:
             return None
         known = self._heads.get(name)
-        if known is None or known.file != identity:
-            document = self._read(name)
-            with _understood(str(self._path(name, _SNAPSHOT))):
-                uuid, generation = document["cluster"]["uuid"], document["generation"]
-            known = _Head(identity, uuid, generation, document["version"])
+        if known is None or known[0] != present:
+            with file_errors("read", self.path):
+                known = present, _head_of(self._snapshots.chosen(name, [form for form, *_ in present]))
             self._heads[name] = known
-        return known
+        return known[1]
 
-    def _identity(self, name: str) -> _Identity | None:
-        path = self._path(name, _SNAPSHOT)
-        with file_errors("read", path):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
-
-    def _read_both(self, name: str) -> tuple[dict[str, Json], bytes]:
+    def _read_both(self, name: str) -> tuple[Snapshot, bytes]:
         """Return a snapshot and the journal that belongs to it, though somebody may be writing them."""
-        path = self._path(name, _JOURNAL)
         while True:
-            identity = self._identity(name)
-            document = self._read(name)
-            with file_errors("read", path):
-                try:
-                    changes = path.read_bytes()
-                except FileNotFoundError:
-                    changes = b""
-            if identity == self._identity(name):
-                return document, changes
+            present = self._snapshots.present(name)
+            forms = [form for form, *_ in present]
+            if not set(forms) & set(self._forms):
+                raise self._not_found(name)
+            self._refuse_foreign(name)
+            with contextlib.suppress(FileNotFoundError):
+                snapshot = self._snapshots.chosen(name, forms)
+                changes = read_owned(self._path(name, _JOURNAL)) or b""
+                if present == self._snapshots.present(name):
+                    return snapshot, changes
 
-    def _read(self, name: str) -> dict[str, Json]:
-        """Return a snapshot of a version that can be read."""
-        path = self._path(name, _SNAPSHOT)
-        with file_errors("read", path), _understood(str(path)):
-            try:
-                document = json.loads(path.read_bytes())
-            except FileNotFoundError as exc:
-                raise not_found(name) from exc
-        codec.version_of(document, str(path), self._migrations)
-        return cast("dict[str, Json]", document)
+    def _not_found(self, name: str) -> ClusterNotFound:
+        for path in self._foreign(name):
+            return ClusterNotFound(
+                f"Cluster `{name}` not found; there is one in another format: {path}.",
+                hint="MultiDiskRepository reads all formats.",
+            )
+        return not_found(name)
+
+    def _decoded(self, name: str, snapshot: Snapshot, changes: bytes) -> ClusterRecord:
+        source = str(snapshot.path)
+        cluster: dict[str, Json] = snapshot.document["cluster"]
+        try:
+            nodes = journal.replay(
+                changes, snapshot.generation, cluster["nodes"], str(self._path(name, _JOURNAL))
+            )
+        except (KeyError, TypeError) as exc:
+            raise codec.corrupt(source, f"it holds no cluster ({exc!r})") from exc
+        document = snapshot.document | {"cluster": {**cluster, "nodes": nodes}}
+        record = codec.decode(document, source, self._migrations)
+        if record.name != name:
+            raise codec.corrupt(source, f"it holds cluster `{record.name}`")
+        return record
+
+
+def _head_of(snapshot: Snapshot) -> _Head:
+    return _Head(
+        snapshot.path,
+        snapshot.form,
+        snapshot.version,
+        snapshot.generation,
+        snapshot.uuid,
+        snapshot.stale,
+    )
+
+
+def _keep_original(path: Path) -> None:
+    """Copy a file of the original ElastiCluster before it is replaced."""
+    data = read_owned(path)
+    if data is not None:
+        write_private(_kept(path), data)
+        _log.info("%s was written by the original ElastiCluster; it is kept as %s.", path, _kept(path))
+
+
+def _kept(path: Path) -> Path:
+    return path.with_name(f"{path.name}.original")
 
 
 def _remove(path: Path) -> None:
     with file_errors("remove", path):
         path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _understood(source: str) -> Iterator[None]:
-    """Turn the errors of taking JSON apart into :class:`StateError`."""
-    try:
-        yield
-    except RecursionError as exc:
-        raise codec.corrupt(source, "it is nested too deeply") from exc
-    except ValueError as exc:
-        empty = isinstance(exc, json.JSONDecodeError) and not exc.doc.strip()
-        raise codec.corrupt(source, "it is empty" if empty else f"it is not JSON ({exc})") from exc
-    except (KeyError, TypeError) as exc:
-        raise codec.corrupt(source, f"it holds no cluster ({exc!r})") from exc

@@ -22,7 +22,7 @@ from elasticluster.model import (
     NodeSpec,
     NodeState,
 )
-from elasticluster.state.codec import decode, encode
+from elasticluster.state.codec import current_version, decode, encode
 
 DAMAGED = (
     "\nPut back a good copy of the file. Without one, move it away; the cluster's machines, if there are "
@@ -96,9 +96,11 @@ def test_every_attribute_is_written() -> None:
     assert written["nodes"][0].keys() == {field.name for field in fields(NodeRecord)}
 
 
-def test_version_1_can_be_read_for_ever() -> None:
-    stored = json.loads((Path(__file__).parent / "version1.json").read_text())
-    assert decode(stored, "version1.json") == CLUSTER
+@pytest.mark.parametrize("version", range(1, current_version() + 1))
+def test_every_version_can_be_read_for_ever(version: int) -> None:
+    stored = json.loads((Path(__file__).parent / f"version{version}.json").read_text())
+    assert stored["version"] == version
+    assert decode(stored, "stored") == CLUSTER
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ def test_newer_version_says_so() -> None:
         decode(document() | {"version": 7}, "/s/slurm.json")
     assert str(caught.value) == (
         "/s/slurm.json was written by a newer version of ElastiCluster (state version 7, this one knows up "
-        "to 1).\nUse that version for this cluster, or install it here."
+        "to 2).\nUse that version for this cluster, or install it here."
     )
 
 

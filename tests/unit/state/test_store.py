@@ -15,7 +15,8 @@ import pytest
 
 from elasticluster.exceptions import ClusterLocked, ClusterNotFound, StateError
 from elasticluster.model import ClusterRecord, ComponentRef, Json, NodeRecord, NodeSpec, NodeState
-from elasticluster.state.store import JsonStore
+from elasticluster.state.codec import MIGRATIONS, current_version
+from elasticluster.state.store import DiskStore
 
 SPEC = NodeSpec(kind="compute", image_id="debian-13", image_user="debian", flavor="2cpu-4ram")
 NODES = tuple(NodeRecord(name=f"compute00{number}", spec=SPEC) for number in (1, 2, 3))
@@ -31,7 +32,7 @@ CLUSTER = ClusterRecord(
 UNDECODABLE = "it is not JSON ('utf-8' codec can't decode byte 0xff in position 1: invalid start byte)"
 
 
-def ports(store: JsonStore) -> list[int]:
+def ports(store: DiskStore) -> list[int]:
     return [node.ssh_port for node in store.load("slurm").nodes]
 
 
@@ -40,8 +41,8 @@ def with_ports(*numbers: int) -> ClusterRecord:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> JsonStore:
-    store = JsonStore(tmp_path / "storage")
+def store(tmp_path: Path) -> DiskStore:
+    store = DiskStore(tmp_path / "storage")
     store.save(CLUSTER)
     return store
 
@@ -50,7 +51,7 @@ def store(tmp_path: Path) -> JsonStore:
 
 
 def test_directory_and_files_are_private(tmp_path: Path) -> None:
-    store = JsonStore(tmp_path / "a" / "b")
+    store = DiskStore(tmp_path / "a" / "b")
     store.save(CLUSTER)
     store.journal(CLUSTER, ["compute001"])
     store.key_pair(CLUSTER)
@@ -65,38 +66,38 @@ def test_directory_and_files_are_private(tmp_path: Path) -> None:
 def test_path_is_absolute_and_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert JsonStore("~/storage").path == JsonStore("storage").path == tmp_path / "storage"
+    assert DiskStore("~/storage").path == DiskStore("storage").path == tmp_path / "storage"
 
 
 def test_listing_makes_no_directory(tmp_path: Path) -> None:
-    store = JsonStore(tmp_path / "storage")
+    store = DiskStore(tmp_path / "storage")
     assert store.names() == []
     store.delete("slurm")
     assert not store.path.exists()
 
 
-def test_listing_reads_no_file_and_passes_over_others(store: JsonStore) -> None:
+def test_listing_reads_no_file_and_passes_over_others(store: DiskStore) -> None:
     for name in ("broken.json", "-x.json", ".slurm.json.new", "slurm.journal", "notes.txt"):
         (store.path / name).write_text("{")
     assert store.names() == ["broken", "slurm"]
 
 
-def test_locking_what_is_not_stored_leaves_no_file(store: JsonStore) -> None:
+def test_locking_what_is_not_stored_leaves_no_file(store: DiskStore) -> None:
     with store.lock("other"):
         assert (store.path / "other.lock").exists()
     assert not (store.path / "other.lock").exists()
 
 
-def test_snapshot_is_a_document_that_names_its_version(store: JsonStore) -> None:
+def test_snapshot_is_a_document_that_names_its_version(store: DiskStore) -> None:
     document = json.loads((store.path / "slurm.json").read_text())
     assert document.keys() == {"version", "generation", "cluster"}
-    assert document["version"] == 1
+    assert document["version"] == current_version()
 
 
 # -- crashes ---------------------------------------------------------------------------------------
 
 
-def test_journal_cut_at_any_byte_can_be_loaded_and_continued(store: JsonStore) -> None:
+def test_journal_cut_at_any_byte_can_be_loaded_and_continued(store: DiskStore) -> None:
     path = store.path / "slurm.journal"
     ends = {0: [22, 22, 22]}
     for numbers in ((1, 22, 22), (1, 2, 22), (1, 2, 3)):
@@ -106,25 +107,25 @@ def test_journal_cut_at_any_byte_can_be_loaded_and_continued(store: JsonStore) -
     for size in range(len(whole) + 1):
         path.write_bytes(whole[:size])
         expected = ends[max(end for end in ends if end <= size)]
-        fresh = JsonStore(store.path)
+        fresh = DiskStore(store.path)
         assert ports(fresh) == expected
         if size % 25:
             continue
         fresh.journal(with_ports(1, 2, 99), ["compute003"])
-        assert ports(JsonStore(store.path)) == [*expected[:2], 99]
+        assert ports(DiskStore(store.path)) == [*expected[:2], 99]
 
 
 @pytest.mark.parametrize("tail", [b"\0" * 100, b"\r\r\n", b"0000", b'00000000 {"generation": 1}\n', b"\n"])
-def test_journal_with_a_torn_tail_can_be_loaded_and_continued(store: JsonStore, tail: bytes) -> None:
+def test_journal_with_a_torn_tail_can_be_loaded_and_continued(store: DiskStore, tail: bytes) -> None:
     store.journal(with_ports(1, 22, 22), ["compute001"])
     with (store.path / "slurm.journal").open("ab") as file:
         file.write(tail)
-    assert ports(JsonStore(store.path)) == [1, 22, 22]
+    assert ports(DiskStore(store.path)) == [1, 22, 22]
     store.journal(with_ports(1, 2, 22), ["compute002"])
-    assert ports(JsonStore(store.path)) == [1, 2, 22]
+    assert ports(DiskStore(store.path)) == [1, 2, 22]
 
 
-def test_journal_damaged_in_the_middle_is_an_error(store: JsonStore) -> None:
+def test_journal_damaged_in_the_middle_is_an_error(store: DiskStore) -> None:
     path = store.path / "slurm.journal"
     for number in (1, 2):
         store.journal(with_ports(number, 22, 22), ["compute001"])
@@ -135,7 +136,7 @@ def test_journal_damaged_in_the_middle_is_an_error(store: JsonStore) -> None:
         assert caught.value.message == f"{path} is damaged: the checksum of line 1 is wrong."
 
 
-def test_journal_of_an_older_snapshot_changes_nothing(store: JsonStore) -> None:
+def test_journal_of_an_older_snapshot_changes_nothing(store: DiskStore) -> None:
     """As after a crash between the writing of the newer snapshot and the removal of the journal."""
     path = store.path / "slurm.journal"
     store.journal(with_ports(1, 22, 22), ["compute001"])
@@ -144,13 +145,13 @@ def test_journal_of_an_older_snapshot_changes_nothing(store: JsonStore) -> None:
     path.write_bytes(old)
     assert ports(store) == [5, 5, 5]
     store.journal(with_ports(5, 6, 5), ["compute002"])
-    assert ports(JsonStore(store.path)) == [5, 6, 5]
+    assert ports(DiskStore(store.path)) == [5, 6, 5]
 
 
 CRASH = """
     import os, sys
     from dataclasses import replace
-    from elasticluster.state.store import JsonStore
+    from elasticluster.state.store import DiskStore
 
     verb, directory = sys.argv[1:]
     CHANGES = {"open", "os.rename", "os.remove"}
@@ -165,7 +166,7 @@ CRASH = """
                 if seen == step:
                     os._exit(9)
 
-        store = JsonStore(f"{directory}/storage{step}")
+        store = DiskStore(f"{directory}/storage{step}")
         old = store.load("slurm")
         new = old.with_nodes(*(replace(node, ssh_port=7) for node in old.nodes))
         names = [node.name for node in old.nodes]
@@ -181,7 +182,7 @@ CRASH = """
 
 @pytest.mark.parametrize("verb", ["save", "journal", "delete"])
 def test_crash_before_any_change_of_a_file_leaves_the_old_or_the_new(tmp_path: Path, verb: str) -> None:
-    stores = [JsonStore(tmp_path / f"storage{step}") for step in range(1, 21)]
+    stores = [DiskStore(tmp_path / f"storage{step}") for step in range(1, 21)]
     for store in stores:
         store.save(CLUSTER)
         store.journal(with_ports(1, 1, 1), [node.name for node in NODES])
@@ -207,7 +208,7 @@ def run_python(code: str, *args: str) -> str:
     ).stdout
 
 
-def test_left_over_temporary_file_is_no_obstacle(store: JsonStore) -> None:
+def test_left_over_temporary_file_is_no_obstacle(store: DiskStore) -> None:
     (store.path / ".slurm.json.new").write_text("half a clus")
     store.save(with_ports(1, 2, 3))
     assert ports(store) == [1, 2, 3]
@@ -228,11 +229,11 @@ def test_left_over_temporary_file_is_no_obstacle(store: JsonStore) -> None:
         (b'{"version": 1, "generation": "g", "cluster": []}',
          "it holds no cluster (TypeError('list indices must be integers or slices, not str'))"),
         (b"[1]", "it has no version, so this program did not write it"),
-        (b'{"name": "slurm", "nodes": {}}', "it has no version, so this program did not write it"),
+        (b'{"name": "slurm"}', "it has no version, so this program did not write it"),
     ],
 )  # fmt: skip
 def test_damaged_snapshot_is_named_and_not_written_over(
-    store: JsonStore, content: bytes, problem: str
+    store: DiskStore, content: bytes, problem: str
 ) -> None:
     path = store.path / "slurm.json"
     path.write_bytes(content)
@@ -245,11 +246,11 @@ def test_damaged_snapshot_is_named_and_not_written_over(
     assert store.names() == ["slurm"]
 
 
-def test_newer_version_is_neither_read_nor_written_over(store: JsonStore) -> None:
+def test_newer_version_is_neither_read_nor_written_over(store: DiskStore) -> None:
     path = store.path / "slurm.json"
-    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    path.write_text(path.read_text().replace('"version": 2', '"version": 3'))
     message = (
-        f"{path} was written by a newer version of ElastiCluster (state version 2, this one knows up to 1)."
+        f"{path} was written by a newer version of ElastiCluster (state version 3, this one knows up to 2)."
     )
     for use in (
         lambda: store.load("slurm"),
@@ -261,7 +262,7 @@ def test_newer_version_is_neither_read_nor_written_over(store: JsonStore) -> Non
         assert caught.value.message == message
 
 
-def test_file_of_another_cluster_is_refused(store: JsonStore) -> None:
+def test_file_of_another_cluster_is_refused(store: DiskStore) -> None:
     (store.path / "copy.json").write_bytes((store.path / "slurm.json").read_bytes())
     with pytest.raises(StateError) as caught:
         store.load("copy")
@@ -269,28 +270,28 @@ def test_file_of_another_cluster_is_refused(store: JsonStore) -> None:
 
 
 def shorten(cluster: dict[str, Json]) -> dict[str, Json]:
-    """Turn a made-up version 2 out of version 1: ports are counted from 1000 on."""
+    """Turn a made-up version 3 out of version 2: ports are counted from 1000 on."""
     return cluster | {"nodes": [node | {"ssh_port": node["ssh_port"] + 1000} for node in cluster["nodes"]]}
 
 
-def test_older_version_is_read_with_its_journal_and_stored_in_the_current_one(store: JsonStore) -> None:
+def test_older_version_is_read_with_its_journal_and_stored_in_the_current_one(store: DiskStore) -> None:
     store.journal(with_ports(1, 22, 22), ["compute001"])
-    newer = JsonStore(store.path, migrations=[shorten])
+    newer = DiskStore(store.path, migrations=[*MIGRATIONS, shorten])
     cluster = newer.load("slurm")
     assert [node.ssh_port for node in cluster.nodes] == [1001, 1022, 1022]
     newer.journal(cluster, ["compute002"])
-    assert json.loads((store.path / "slurm.json").read_text())["version"] == 2
-    assert ports(JsonStore(store.path, migrations=[shorten])) == [1001, 1022, 1022]
+    assert json.loads((store.path / "slurm.json").read_text())["version"] == 3
+    assert ports(DiskStore(store.path, migrations=[*MIGRATIONS, shorten])) == [1001, 1022, 1022]
 
 
-def test_node_that_only_the_journal_knows_is_not_lost(store: JsonStore) -> None:
+def test_node_that_only_the_journal_knows_is_not_lost(store: DiskStore) -> None:
     new = NodeRecord(name="compute004", spec=SPEC, state=NodeState.CREATING)
     store.journal(replace(CLUSTER, nodes=(*NODES, new)), ["compute004"])
     assert store.load("slurm").nodes == (*NODES, new)
 
 
-def test_second_store_on_the_same_directory_is_noticed(store: JsonStore) -> None:
-    second = JsonStore(store.path)
+def test_second_store_on_the_same_directory_is_noticed(store: DiskStore) -> None:
+    second = DiskStore(store.path)
     store.journal(with_ports(1, 22, 22), ["compute001"])
     second.save(with_ports(1, 2, 22))
     store.journal(with_ports(1, 2, 3), ["compute003"])
@@ -300,13 +301,13 @@ def test_second_store_on_the_same_directory_is_noticed(store: JsonStore) -> None
 # -- disks -----------------------------------------------------------------------------------------
 
 
-def test_full_disk_is_named_and_nothing_is_lost(store: JsonStore) -> None:
+def test_full_disk_is_named_and_nothing_is_lost(store: DiskStore) -> None:
     """A limit on the size of files ends a write half-way, as a full disk does."""
     code = f"""
         import resource, signal
         from elasticluster.exceptions import StateError
-        from elasticluster.state.store import JsonStore
-        store = JsonStore({str(store.path)!r})
+        from elasticluster.state.store import DiskStore
+        store = DiskStore({str(store.path)!r})
         cluster = store.load("slurm")
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
@@ -328,7 +329,7 @@ def test_full_disk_is_named_and_nothing_is_lost(store: JsonStore) -> None:
 
 def test_unusable_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    store = JsonStore(tmp_path / "file")
+    store = DiskStore(tmp_path / "file")
     expected: list[tuple[Callable[[], object], str]] = [
         (store.names, f"Cannot read {store.path}: Not a directory."),
         (lambda: store.load("slurm"), f"Cannot read {store.path}/slurm.json: Not a directory."),
@@ -340,7 +341,7 @@ def test_unusable_directory_is_named(tmp_path: Path) -> None:
         assert caught.value.message == message
 
 
-def test_file_that_cannot_be_read_is_named(store: JsonStore) -> None:
+def test_file_that_cannot_be_read_is_named(store: DiskStore) -> None:
     path = store.path / "slurm.json"
     path.unlink()
     path.mkdir()
@@ -352,7 +353,7 @@ def test_file_that_cannot_be_read_is_named(store: JsonStore) -> None:
 # -- locks -----------------------------------------------------------------------------------------
 
 
-def test_forked_child_does_not_keep_the_lock(store: JsonStore) -> None:
+def test_forked_child_does_not_keep_the_lock(store: DiskStore) -> None:
     reader, writer = os.pipe()
     with store.lock("slurm"):
         child = os.fork()
@@ -371,7 +372,7 @@ def test_forked_child_does_not_keep_the_lock(store: JsonStore) -> None:
         os.waitpid(child, 0)
 
 
-def test_lock_ends_while_somebody_has_a_copy_of_its_descriptor(store: JsonStore) -> None:
+def test_lock_ends_while_somebody_has_a_copy_of_its_descriptor(store: DiskStore) -> None:
     """As a forked child has at first, before it comes to close it."""
     path = store.path / "slurm.lock"
     with store.lock("slurm"):
@@ -387,7 +388,7 @@ def _leads_to(link: Path, path: Path) -> bool:
     return link.is_symlink() and str(link.readlink()) == str(path)
 
 
-def test_started_program_does_not_keep_the_lock(store: JsonStore) -> None:
+def test_started_program_does_not_keep_the_lock(store: DiskStore) -> None:
     path = store.path / "slurm.lock"
     with store.lock("slurm"), subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False) as program:
         descriptors = Path(f"/proc/{program.pid}/fd")
@@ -395,7 +396,7 @@ def test_started_program_does_not_keep_the_lock(store: JsonStore) -> None:
         program.communicate(b"")
 
 
-def test_lock_on_a_removed_file_is_not_taken_for_the_lock(store: JsonStore) -> None:
+def test_lock_on_a_removed_file_is_not_taken_for_the_lock(store: DiskStore) -> None:
     """The holder deletes the cluster while another process has the lock's file open already."""
     path = store.path / "slurm.lock"
     with path.open("w") as removed:
@@ -407,7 +408,7 @@ def test_lock_on_a_removed_file_is_not_taken_for_the_lock(store: JsonStore) -> N
             assert path.exists()
 
 
-def test_holder_that_tells_nothing_is_reported_all_the_same(store: JsonStore) -> None:
+def test_holder_that_tells_nothing_is_reported_all_the_same(store: DiskStore) -> None:
     path = store.path / "slurm.lock"
     with path.open("w") as file:
         subprocess.run(["flock", "--nonblock", str(file.fileno())], check=True, pass_fds=[file.fileno()])
@@ -418,7 +419,7 @@ def test_holder_that_tells_nothing_is_reported_all_the_same(store: JsonStore) ->
     )
 
 
-def test_load_after_deletion_finds_nothing(store: JsonStore) -> None:
-    JsonStore(store.path).delete("slurm")
+def test_load_after_deletion_finds_nothing(store: DiskStore) -> None:
+    DiskStore(store.path).delete("slurm")
     with pytest.raises(ClusterNotFound):
         store.load("slurm")
