@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -105,3 +106,39 @@ def test_benchmark_needs_no_git() -> None:
     env = {"PATH": "/nowhere", "PYTHONPATH": str(ROOT / "benchmarks"), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "unknown\n"
+
+
+def residue(folder: Path, *args: str | Path) -> tuple[int, str]:
+    """List what there is, in a temporary folder of the test and without a container engine."""
+    env = os.environ | {"TMPDIR": str(folder), "DOCKER_HOST": "unix:///nonexistent"}
+    command = [sys.executable, ROOT / "scripts" / "residue", *args]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_residue_names_what_is_new_since_a_listing_and_ends_with_1(tmp_path: Path) -> None:
+    old, new, before = tmp_path / "ec-old", tmp_path / "ec-abc_efg8", tmp_path / "before"
+    old.mkdir()
+    status, listed = residue(tmp_path)
+    assert status == 0
+    assert f"file {old}\n" in listed
+    before.write_text(listed)
+    new.mkdir()
+    waiting = ["sh", "-c", "read -r line", "worker", f"{new}/x"]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE) as process:
+        status, listed = residue(tmp_path, "--since", before, "--patience", "0")
+        process.communicate()
+    assert status == 1
+    assert f"file {new}\n" in listed
+    assert f"process {process.pid} sh -c read -r line worker" in listed
+    assert str(old) not in listed
+
+
+def test_residue_waits_for_what_goes_by_itself(tmp_path: Path) -> None:
+    passing, before = tmp_path / "ec-passing", tmp_path / "before"
+    before.write_text(residue(tmp_path)[1])
+    passing.mkdir()
+    Timer(1, passing.rmdir).start()
+    assert str(passing) not in residue(tmp_path, "--since", before, "--patience", "5")[1]
+    assert not passing.exists()

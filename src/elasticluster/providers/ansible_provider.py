@@ -139,12 +139,23 @@ class AnsibleSetupProvider(AbstractSetupProvider):
         return {name: secrets.token_hex(64) for name in sorted(wanted - cluster.secrets.keys())}
 
     def busy(self, job: SetupJob, tell: Listener) -> Mapping[str, str]:
-        """Return what nodes are at work on, by name; idle ones are left out."""
-        return {}
+        """Return what nodes are at work on, by name; idle ones are left out.
+
+        Nobody is asked where a playbook of the user's own runs instead of ours.
+
+        Raises:
+            SetupProviderError: the master of a service cannot be asked.
+        """
+        from elasticluster.setup.members import busy
+
+        return busy(self._settings, job)
 
     def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
-        """Take the nodes in ``job.leaving`` out of the cluster's services."""
-        return SetupResult()
+        """Take the nodes in ``job.leaving`` out of the shipped services."""
+        from elasticluster.engine.wait import SystemClock
+        from elasticluster.setup.members import leave
+
+        return leave(self._settings, job, tell, SystemClock())
 
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Configure the usable nodes of a cluster, or those that join it, then check them.

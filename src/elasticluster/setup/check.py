@@ -103,10 +103,10 @@ def _unknown_group(group: str) -> str:
 
 def _master(service: Service, settings: Settings, cluster: ClusterRecord) -> Iterator[str]:
     kinds = [kind for kind, groups in settings.groups.items() if service.master in map(current_name, groups)]
-    count = sum(node.kind in kinds for node in cluster.nodes)
+    count = sum(node.kind in kinds for node in cluster.nodes if node.staying)
     if not kinds:
         yield f"no kind of node is in group '{service.master}', which {service.role} needs"
-    elif cluster.nodes and count != 1:
+    elif count != 1 and (cluster.nodes or cluster.kinds):
         yield f"group '{service.master}' must have exactly one node, not {count} (of kind {', '.join(kinds)})"
 
 

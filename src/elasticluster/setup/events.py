@@ -31,6 +31,7 @@ class Run:
         failures: what failed last on each node.
         nodes: Ansible's sums for each node, at the end.
         checks: what playbooks say that their checks found; see :func:`_understood`.
+        busy: for each service that was asked, ``"busy NODE JOB"`` for what nodes are at work on.
     """
 
     playing: bool = False
@@ -39,6 +40,7 @@ class Run:
     failures: dict[str, Failure] = field(default_factory=dict)
     nodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     checks: Json = field(default_factory=dict)
+    busy: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def read(self, line: str, tell: Listener) -> None:
         """Take in one line of the callback plugin, and tell what it says."""
@@ -53,6 +55,7 @@ class Run:
             case "end":
                 self.ended, self.left = True, event["left"]
                 self.nodes, self.checks = event["nodes"], event["checks"]
+                self.busy = event.get("busy", {})
 
     def _done(self, event: Mapping[str, Any], tell: Listener) -> None:
         status = TaskStatus(event["status"])

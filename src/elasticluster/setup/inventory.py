@@ -16,7 +16,7 @@ _DEFAULT_HOME = "nfs"
 
 
 def inventory(job: SetupJob, settings: Settings) -> dict[str, Json]:
-    """Return the inventory of a cluster's usable nodes, without secrets.
+    """Return the inventory of a cluster's usable nodes that are not about to leave, without secrets.
 
     Every group of the shipped roles is there, if only empty, and every group in use has its older and its
     newer name. Ansible reads the result as a YAML inventory.
@@ -25,7 +25,7 @@ def inventory(job: SetupJob, settings: Settings) -> dict[str, Json]:
         job: the cluster and how to log in.
         settings: groups and variables of each kind of node.
     """
-    nodes = [node for node in job.cluster.nodes if node.usable]
+    nodes = nodes_at_hand(job)
     groups = group_members(nodes, settings.groups)
     children: dict[str, Json] = {
         group: {"hosts": {name: {} for name in names}} for group, names in sorted(groups.items())
@@ -38,9 +38,37 @@ def inventory(job: SetupJob, settings: Settings) -> dict[str, Json]:
     return {"all": {"hosts": hosts, "vars": variables, "children": children}}
 
 
-def secrets(job: SetupJob) -> dict[str, Json]:
-    """Return an inventory of nothing but the variable ``elasticluster_secrets``."""
-    return {"all": {"vars": {"elasticluster_secrets": dict(job.cluster.secrets)}}}
+def particulars(job: SetupJob, **variables: Json) -> dict[str, Json]:
+    """Return an inventory of what concerns a single run: its secrets, and who is new or set up already.
+
+    Args:
+        job: the cluster, and who joins or leaves it.
+        **variables: further variables for all nodes.
+    """
+    changing = bool(job.joining or job.leaving)
+    settled = [node.name for node in nodes_at_hand(job) if changing and node.name not in job.joining]
+    return {
+        "all": {
+            "vars": {
+                "elasticluster_secrets": dict(job.cluster.secrets),
+                "elasticluster_joining": [*job.joining],
+                **variables,
+            },
+            "children": {"elasticluster_set_up": {"hosts": {name: {} for name in settled}}},
+        }
+    }
+
+
+def nodes_at_hand(job: SetupJob) -> list[NodeRecord]:
+    """Return the nodes that can be logged in to and are not about to leave."""
+    return [node for node in job.cluster.nodes if node.usable and node.name not in job.leaving]
+
+
+def masters(job: SetupJob, settings: Settings) -> list[str]:
+    """Return the names of the masters of the shipped services in use, as far as they can be logged in to."""
+    groups = group_members(nodes_at_hand(job), settings.groups)
+    found = (name for service in settings.services for name in groups[service.master])
+    return list(dict.fromkeys(found))
 
 
 def group_members(nodes: Sequence[NodeRecord], groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_urlsafe
 
 from elasticluster.engine.children import child
 from elasticluster.engine.events import Listener
@@ -18,8 +20,7 @@ from elasticluster.engine.ports import SetupJob
 from elasticluster.exceptions import AnsibleError
 from elasticluster.model import Json, SetupResult
 from elasticluster.setup.events import Run
-from elasticluster.setup.inventory import inventory, secrets
-from elasticluster.setup.services import services_of
+from elasticluster.setup.inventory import inventory, masters, nodes_at_hand, particulars
 from elasticluster.setup.settings import PLAYBOOKS, Settings
 
 _CALLBACKS = Path(__file__).with_name("callback")
@@ -50,8 +51,26 @@ def inventory_path(settings: Settings, cluster: str) -> Path | None:
     return Path(settings.storage_path) / f"{cluster}.inventory.json" if settings.storage_path else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What Ansible is to do.
+
+    Attributes:
+        playbooks: paths of playbooks, in order.
+        limit: names of the nodes that take part; empty: all.
+        variables: further variables for all nodes.
+    """
+
+    playbooks: tuple[str, ...]
+    limit: tuple[str, ...] = ()
+    variables: Mapping[str, Json] = field(default_factory=dict)
+
+
 def run(settings: Settings, job: SetupJob, tell: Listener) -> SetupResult:
-    """Configure the usable nodes of a cluster, and check them.
+    """Configure the usable nodes of a cluster, or those that join it, and check them.
+
+    Nodes that join are set up, and the masters of the services learn of them; no other node takes part.
+    Only a user's own main playbook runs on all nodes, as nobody knows whom it has to tell.
 
     Args:
         settings: what to do.
@@ -59,35 +78,65 @@ def run(settings: Settings, job: SetupJob, tell: Listener) -> SetupResult:
         tell: gets an event for each task and node.
 
     Returns:
-        one outcome a node; nodes that are not usable are not in it.
+        one outcome a node; nodes that did not take part are not in it.
 
     Raises:
         AnsibleError: a playbook is missing or cannot be read, or Ansible cannot be started.
     """
-    command = [*(settings.command or (str(Path(sys.executable).with_name("ansible-playbook")),))]
-    _require(command[0], settings.playbooks)
-    if not any(node.usable for node in job.cluster.nodes):
+    if settings.playbook:
+        job = replace(job, joining=())
+    nodes = [node.name for node in nodes_at_hand(job)]
+    new = [name for name in nodes if name in job.joining]
+    if job.joining and not new:
+        return SetupResult()
+    limit = dict.fromkeys([*new, *masters(job, settings)]) if new else ()
+    order = Order(playbooks=settings.playbooks, limit=tuple(limit))
+    return set_up(settings, job, order, tell)
+
+
+def set_up(settings: Settings, job: SetupJob, order: Order, tell: Listener) -> SetupResult:
+    """Run playbooks that set nodes up; return one outcome for each node that takes part.
+
+    Raises:
+        AnsibleError: as :func:`run`.
+    """
+    if not nodes_at_hand(job):
         return SetupResult(error="no node can be logged in to")
+    seen, error = play(settings, job, order, tell)
+    part = order.limit or [node.name for node in nodes_at_hand(job)]
+    result = seen.result(_groups_in_use(settings, job, part), settings.services, error)
+    return replace(
+        result,
+        failures={name: failure for name, failure in result.failures.items() if name in part},
+        checked=result.checked.intersection(part),
+    )
+
+
+def play(settings: Settings, job: SetupJob, order: Order, tell: Listener) -> tuple[Run, str]:
+    """Run Ansible; return what it said, and why it ended early if it did.
+
+    Raises:
+        AnsibleError: as :func:`run`.
+    """
+    command = [*(settings.command or (str(Path(sys.executable).with_name("ansible-playbook")),))]
+    _require(command[0], order.playbooks)
     with _folder() as folder:
-        inventories = _write_inventories(folder, settings, job)
-        command += [*_arguments(settings, job), *inventories, _write_playbook(folder, settings)]
+        inventories = _write_inventories(folder, settings, job, order)
+        command += [*_arguments(settings, job, order), *inventories, _write_playbook(folder, order)]
         variables = environment(folder, settings, job)
         seen, status, output = _play(folder, command, variables, tell, verbose=job.verbosity > 0)
     if not seen.playing:
-        raise AnsibleError(f"Ansible cannot run {', '.join(settings.playbooks)}: {_reason(output, status)}")
-    groups = _groups_in_use(settings, job)
-    services = () if settings.playbook else services_of(groups)
-    error = "" if seen.ended else f"Ansible ended early: {_reason(output, status)}"
-    return seen.result(groups, services, error)
+        raise AnsibleError(f"Ansible cannot run {', '.join(order.playbooks)}: {_reason(output, status)}")
+    return seen, "" if seen.ended else f"Ansible ended early: {_reason(output, status)}"
 
 
-def _groups_in_use(settings: Settings, job: SetupJob) -> dict[str, list[str]]:
-    """Return the names of the usable nodes in each group, under the names that the user gave them."""
+def _groups_in_use(settings: Settings, job: SetupJob, part: Collection[str]) -> dict[str, list[str]]:
+    """Return the names of the nodes that take part in each group, under the names that the user gave them."""
     return {
         group: [
             node.name
             for node in job.cluster.nodes
-            if node.usable and group in settings.groups.get(node.kind, ())
+            if node.name in part and group in settings.groups.get(node.kind, ())
         ]
         for group in dict.fromkeys(group for names in settings.groups.values() for group in names)
     }
@@ -122,8 +171,7 @@ def _folder() -> Iterator[Path]:
     However this process ends, SIGKILL included, a shell that waits for that closes the SSH connections kept
     open in the folder and removes it.
     """
-    folder = Path(tempfile.mkdtemp(prefix="ec-"))
-    (folder / _SOCKETS).mkdir()
+    folder = Path(tempfile.gettempdir()) / f"ec-{token_urlsafe(6)}"
     cleaner = subprocess.Popen(
         ["/bin/sh", "-c", _CLEAN_UP, "clean-up", str(folder)],
         stdin=subprocess.PIPE,
@@ -132,18 +180,20 @@ def _folder() -> Iterator[Path]:
         process_group=0,
     )
     try:
+        folder.mkdir(mode=0o700)  # not before there is somebody to remove it
+        (folder / _SOCKETS).mkdir()
         yield folder
     finally:
         cleaner.communicate()
 
 
-def _write_inventories(folder: Path, settings: Settings, job: SetupJob) -> list[str]:
+def _write_inventories(folder: Path, settings: Settings, job: SetupJob, order: Order) -> list[str]:
     kept = inventory_path(settings, job.cluster.name)
     nodes = kept or folder / "inventory.json"
     nodes.parent.mkdir(parents=True, exist_ok=True)
     _write(nodes, inventory(job, settings))
-    _write(folder / "secrets.json", secrets(job))
-    return [f"--inventory={path}" for path in (nodes, folder / "secrets.json")]
+    _write(folder / "particulars.json", particulars(job, **order.variables))
+    return [f"--inventory={path}" for path in (nodes, folder / "particulars.json")]
 
 
 def _write(path: Path, content: Json) -> None:
@@ -154,24 +204,25 @@ def _write(path: Path, content: Json) -> None:
         json.dump(content, file, indent=1)
 
 
-def _write_playbook(folder: Path, settings: Settings) -> str:
+def _write_playbook(folder: Path, order: Order) -> str:
     """Write one playbook of all; return its path.
 
     Given several, Ansible reads each only when it comes to it, and leaves out those behind one in which a
     node failed.
     """
     path = folder / "all.json"
-    _write(path, [{"ansible.builtin.import_playbook": playbook} for playbook in settings.playbooks])
+    _write(path, [{"ansible.builtin.import_playbook": playbook} for playbook in order.playbooks])
     return str(path)
 
 
-def _arguments(settings: Settings, job: SetupJob) -> list[str]:
+def _arguments(settings: Settings, job: SetupJob, order: Order) -> list[str]:
     become = ["--become", f"--become-user={settings.become_user}"] if settings.become else []
     return [
         *become,
         *(["-" + "v" * job.verbosity] if job.verbosity else []),
         *settings.extra_args,
         *job.extra_args,
+        *(["--limit=" + ",".join(order.limit)] if order.limit else []),
     ]
 
 
@@ -191,9 +242,9 @@ def environment(folder: Path, settings: Settings, job: SetupJob) -> dict[str, st
         "ANSIBLE_FORKS": str(max(5, min(usable, _MOST_FORKS))),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_PIPELINING": "True",
-        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15",
+        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=10",
         "ANSIBLE_SSH_RETRIES": "2",
-        "ANSIBLE_TIMEOUT": "30",
+        "ANSIBLE_TIMEOUT": "10",
         "ANSIBLE_DEPRECATION_WARNINGS": "False",
         "ANSIBLE_NOCOLOR": "True",
     }

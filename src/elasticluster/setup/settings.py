@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from elasticluster.model import Json
+from elasticluster.setup.services import Service, services_of
 
 PLAYBOOKS = Path(__file__).resolve().parent.parent / "playbooks"
 """Where the playbooks and roles are that come with this package."""
@@ -14,6 +15,10 @@ PLAYBOOKS = Path(__file__).resolve().parent.parent / "playbooks"
 SITE = PLAYBOOKS / "site.yml"
 
 BOOTSTRAP = PLAYBOOKS / "bootstrap.yml"
+
+BUSY = PLAYBOOKS / "busy.yml"
+
+LEAVE = PLAYBOOKS / "leave.yml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,13 @@ class Settings:
     extra_args: tuple[str, ...] = ()
     library: str = ""
     storage_path: str = ""
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """The shipped services in use: none where the user's own playbook runs instead of ours."""
+        if self.playbook:
+            return ()
+        return services_of(group for names in self.groups.values() for group in names)
 
     @property
     def own_playbooks(self) -> tuple[str, ...]:

@@ -190,6 +190,24 @@ def test_run_that_is_limited_to_some_nodes_verifies_no_group(job: SetupJob, tmp_
     assert result.unverified == ("mine",)
 
 
+def test_task_that_hangs_on_a_node_is_its_failure_only(job: SetupJob, tmp_path: Path) -> None:
+    hangs = FAILS_FOR_ONE.replace("ansible.builtin.fail: {msg: lost}", "ansible.builtin.raw: sleep 600")
+    (tmp_path / "mine.yml").write_text(hangs.replace("hosts: all", "hosts: all\n  timeout: 2"))
+    (tmp_path / "after.yml").write_text(CHECKS_THE_REST.replace("[beside]", "[]").replace("[found]", "['']"))
+    result = run(own(tmp_path / "mine.yml", after=str(tmp_path / "after.yml")), job, ignore)
+    assert {node: str(why) for node, why in result.failures.items()} == {
+        "compute002": "setup: task 'Break': Timed out after 2 second(s)."
+    }
+    assert result.checked == {"frontend001", "compute001"}
+
+
+def test_own_main_playbook_runs_on_all_nodes_where_some_join(job: SetupJob, tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(PLAYBOOK.replace("compute002", "nobody"))
+    result = run(own(tmp_path / "mine.yml"), replace(job, joining=("compute002",)), ignore)
+    assert result.changed.keys() == {"frontend001", "compute001", "compute002"}
+    assert result.unverified == ("mine",)
+
+
 def test_run_that_is_asked_for_a_list_sets_nothing_up(job: SetupJob, tmp_path: Path) -> None:
     (tmp_path / "mine.yml").write_text(PLAYBOOK)
     with pytest.raises(AnsibleError, match=r"mine\.yml: it was asked for something else$"):

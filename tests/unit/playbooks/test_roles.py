@@ -65,7 +65,13 @@ def test_modules_are_the_builtin_ones(role: Path) -> None:
 
 def test_site_has_a_play_for_each_group() -> None:
     hosts = {group for play in load(SITE) for group in play["hosts"].split(":")}
-    assert hosts == {"all"} | {group for service in SERVICES for group in service.groups}
+    services = {group for service in SERVICES for group in service.groups}
+    assert hosts == {"elasticluster_set_up", "all", "!elasticluster_set_up"} | services
+
+
+@pytest.mark.parametrize("playbook", sorted(PLAYBOOKS.glob("*.yml")), ids=lambda path: path.name)
+def test_task_that_hangs_does_not_hold_up_a_play_for_ever(playbook: Path) -> None:
+    assert all(0 < play["timeout"] <= 1800 for play in load(playbook))
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.role)

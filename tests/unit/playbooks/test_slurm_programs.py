@@ -130,3 +130,105 @@ def test_service_that_does_not_start_says_why(node: Path) -> None:
     done = start(node)
     assert done.returncode == 1
     assert done.stdout == "it is broken\n"
+
+
+STATES = """
+compute001 allocated none
+compute002 drained mine
+compute003 idle none
+compute004 drained elasticluster-leaving
+compute005 down* Not responding
+"""
+JOBS = "1 compute001\n2 compute[001,003]\n3 compute003\n"
+SQUEUE = """
+case "$*" in
+  *--nodelist=*) test -e ended || cat jobs ;;
+  *) cat jobs ;;
+esac
+"""
+SCONTROL = """
+case $1 in
+  show) echo compute001; echo compute003 ;;
+  requeue) echo "$*" >>done; test "$2" != 3 ;;
+  *) echo "$*" >>done ;;
+esac
+"""
+
+
+@pytest.fixture
+def master(node: Path) -> Path:
+    """Return a folder with a scheduler that has five workers."""
+    (node / "states").write_text(STATES.lstrip())
+    (node / "jobs").write_text(JOBS)
+    install(node, "sinfo", "cat states")
+    install(node, "squeue", SQUEUE)
+    install(node, "scontrol", SCONTROL)
+    install(node, "scancel", 'echo "scancel $*" >>done')
+    return node
+
+
+def members(node: Path, *arguments: str) -> list[str]:
+    """Return what the program printed."""
+    done = on(node, "sh", str(FILES / "members.sh"), *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def told(node: Path) -> list[str]:
+    """Return what the scheduler was told to do."""
+    return (node / "done").read_text().splitlines() if (node / "done").exists() else []
+
+
+def test_busy_names_each_node_of_each_job(master: Path) -> None:
+    assert members(master, "busy") == [
+        "busy compute001 1",
+        "busy compute001 2",
+        "busy compute003 2",
+        "busy compute003 3",
+    ]
+    assert told(master) == []
+
+
+def test_worker_that_leaves_is_drained_and_its_jobs_are_named(master: Path) -> None:
+    assert members(master, "leave", "wait", "0", "compute001") == ["busy compute001 1", "busy compute001 2"]
+    assert told(master) == ["update NodeName=compute001 State=DRAIN Reason=elasticluster-leaving"]
+
+
+def test_worker_that_is_drained_already_keeps_its_reason(master: Path) -> None:
+    (master / "ended").touch()
+    assert members(master, "leave", "wait", "9", "compute002", "compute004") == []
+    assert told(master) == []
+
+
+def test_worker_that_the_scheduler_does_not_know_has_left(master: Path) -> None:
+    assert members(master, "leave", "wait", "9", "compute009") == []
+    assert told(master) == []
+
+
+def test_scheduler_that_does_not_answer_is_no_empty_one(master: Path) -> None:
+    install(master, "sinfo", "exit 1")
+    install(master, "squeue", "exit 1")
+    for arguments in (["busy"], ["leave", "wait", "0", "compute001"], ["return"]):
+        assert on(master, "sh", str(FILES / "members.sh"), *arguments).returncode == 1
+
+
+def test_jobs_that_are_not_waited_for_go_back_into_the_queue_or_end(master: Path) -> None:
+    assert members(master, "leave", "end", "0", "compute003") == ["busy compute003 2", "busy compute003 3"]
+    assert told(master) == [
+        "update NodeName=compute003 State=DRAIN Reason=elasticluster-leaving",
+        "requeue 1",
+        "requeue 2",
+        "requeue 3",
+        "scancel 3",
+        "update NodeName=compute003 State=DOWN Reason=elasticluster-leaving",
+    ]
+
+
+def test_workers_that_were_to_leave_come_back_and_no_others(master: Path) -> None:
+    assert members(master, "return") == ["changed"]
+    assert told(master) == ["update NodeName=compute004 State=RESUME"]
+
+
+def test_worker_that_joins_comes_back_whatever_it_was_taken_out_for(master: Path) -> None:
+    assert members(master, "return", "compute001", "compute002", "compute005") == ["changed"] * 3
+    assert told(master) == [f"update NodeName=compute00{n} State=RESUME" for n in (2, 4, 5)]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from elasticluster.exceptions import ConfigurationError
-from elasticluster.model import ClusterRecord
+from elasticluster.model import ClusterRecord, NodeState
 from elasticluster.setup.check import check
 from elasticluster.setup.services import ALIASES, KNOWN_GROUPS, SHIPPED_GROUPS
 from elasticluster.setup.settings import Settings
@@ -78,6 +78,24 @@ def test_two_masters_are_refused(cluster: ClusterRecord) -> None:
     assert problem(settings, cluster) == (
         "[setup/slurm]: group 'slurm_master' must have exactly one node, not 2 (of kind compute)."
     )
+
+
+@pytest.mark.parametrize("others", [("compute001", "compute002"), ()])
+def test_cluster_cannot_do_without_its_master(
+    settings: Settings, cluster: ClusterRecord, others: tuple[str, ...]
+) -> None:
+    assert problem(settings, cluster.without({"frontend001", *others})) == (
+        "[setup/slurm]: group 'slurm_master' must have exactly one node, not 0 (of kind frontend)."
+    )
+
+
+def test_master_that_is_about_to_leave_does_not_count(settings: Settings, cluster: ClusterRecord) -> None:
+    leaving = replace(cluster.nodes[0], state=NodeState.LEAVING)
+    assert "not 0" in problem(settings, cluster.with_nodes(leaving))
+
+
+def test_cluster_can_do_without_workers(settings: Settings, cluster: ClusterRecord) -> None:
+    check(settings, cluster.without({"compute001", "compute002"}))
 
 
 def test_misspelt_variable_is_refused_with_the_nearest(settings: Settings, cluster: ClusterRecord) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from elasticluster.engine.ports import SetupJob
 from elasticluster.model import Login, NodeState
-from elasticluster.setup.inventory import inventory, secrets
+from elasticluster.setup.inventory import inventory, masters, particulars
 from elasticluster.setup.settings import Settings
 
 
@@ -117,5 +117,36 @@ def test_no_credential_or_secret_is_in_the_inventory(job: SetupJob, settings: Se
     text = json.dumps(inventory(job, settings))
     assert "do not tell" not in text
     assert job.cluster.secrets["munge_key"] not in text
-    variables = secrets(job)["all"]["vars"]
-    assert variables == {"elasticluster_secrets": dict(job.cluster.secrets)}
+    variables = particulars(job)["all"]["vars"]
+    assert variables["elasticluster_secrets"] == dict(job.cluster.secrets)
+
+
+def settled(job: SetupJob) -> list[str]:
+    return list(particulars(job)["all"]["children"]["elasticluster_set_up"]["hosts"])
+
+
+def test_nobody_counts_as_set_up_where_all_are_to_be(job: SetupJob) -> None:
+    assert settled(job) == []
+    assert particulars(job)["all"]["vars"]["elasticluster_joining"] == []
+
+
+def test_all_but_those_that_join_are_set_up(job: SetupJob) -> None:
+    job = replace(with_node(job, "compute001", state=NodeState.DOWN), joining=("compute002",))
+    assert settled(job) == ["frontend001"]
+    assert particulars(job)["all"]["vars"]["elasticluster_joining"] == ["compute002"]
+
+
+def test_nodes_that_leave_are_no_members_any_more(job: SetupJob, settings: Settings) -> None:
+    job = replace(job, leaving=("compute001",))
+    assert settled(job) == ["frontend001", "compute002"]
+    found = inventory(job, settings)["all"]
+    assert list(found["hosts"]) == ["frontend001", "compute002"]
+    assert found["vars"]["elasticluster"]["groups"]["slurm_worker"] == ["compute002"]
+
+
+def test_masters_are_those_of_shipped_services_that_can_be_logged_in_to(
+    job: SetupJob, settings: Settings
+) -> None:
+    assert masters(job, settings) == ["frontend001"]
+    assert masters(with_node(job, "frontend001", state=NodeState.DOWN), settings) == []
+    assert masters(job, replace(settings, playbook="mine.yml")) == []

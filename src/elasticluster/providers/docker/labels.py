@@ -54,8 +54,9 @@ def to_instance(summary: Mapping[str, Any]) -> Instance:
         summary: an element of the engine's answer to ``GET /containers/json``.
     """
     state, reason = _state(summary)
-    networks = (summary.get("NetworkSettings") or {}).get("Networks") or {}
-    port = _published_port(summary)
+    running = state is InstanceState.RUNNING  # else there may be those that it had before it went down
+    networks = (summary.get("NetworkSettings") or {}).get("Networks") or {} if running else {}
+    port = _published_port(summary) if running else None
     return Instance(
         id=short_id(summary["Id"]),
         state=state,
@@ -65,6 +66,14 @@ def to_instance(summary: Mapping[str, Any]) -> Instance:
         ssh_port=port or SSH_PORT,
         reason=reason,
     )
+
+
+def init_failed(summary: Mapping[str, Any]) -> bool:
+    """Return whether a container's init ended as it does without inotify instances.
+
+    The engine says the same of containers that were running when it, or the computer, went down at once.
+    """
+    return summary["State"] == "exited" and _exit_status(summary) == _INIT_FAILED
 
 
 def _published_port(summary: Mapping[str, Any]) -> int | None:
@@ -80,8 +89,7 @@ def _state(summary: Mapping[str, Any]) -> tuple[InstanceState, str]:
         return InstanceState.ERROR, "the container was made but never started"
     if summary["State"] != "exited":
         return _STATES.get(summary["State"], InstanceState.ERROR), ""
-    match = re.match(r"Exited \((\d+)\)", summary["Status"])
-    status = int(match[1]) if match else 0
+    status = _exit_status(summary)
     if status in _ENDED_BY_US:
         return InstanceState.STOPPED, ""
     reason = f"the container's init ended with status {status}"
@@ -91,3 +99,8 @@ def _state(summary: Mapping[str, Any]) -> tuple[InstanceState, str]:
             "(fs.inotify.max_user_instances)"
         )
     return InstanceState.ERROR, reason
+
+
+def _exit_status(summary: Mapping[str, Any]) -> int:
+    match = re.match(r"Exited \((\d+)\)", summary["Status"])
+    return int(match[1]) if match else 0

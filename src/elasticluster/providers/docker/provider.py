@@ -73,6 +73,7 @@ class DockerProvider(AbstractCloudProvider):
         self._engine = Engine(docker_host)
         self._custom = custom_flavors(listed)
         self._own_uuid = new_uuid()
+        self._resumed: set[str] = set()
 
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Check engine, flavors and this computer's limits, and build the images that are missing.
@@ -105,10 +106,10 @@ class DockerProvider(AbstractCloudProvider):
         return created(made)
 
     def list_instances(self, cluster: str | None = None) -> list[Instance]:
-        """Return all containers that carry our labels, in one call to the engine."""
+        """Return all containers that carry our labels: one call, and one more for each that went down."""
         with self._engine.use("list containers") as api:
             found = api.containers(all=True, filters=labels.cluster_filter(cluster))
-        return [labels.to_instance(summary) for summary in found]
+        return [self._to_instance(summary) for summary in found]
 
     def stop_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
         """Remove containers, running or not; one that does not exist counts as removed."""
@@ -277,8 +278,24 @@ class DockerProvider(AbstractCloudProvider):
             api.stop(instance_id, timeout=_STOP_TIMEOUT)
 
     def _resume(self, instance_id: str) -> None:
+        self._resumed.add(instance_id)
         with self._engine.use(f"start the container '{instance_id}'", InstanceError) as api:
-            api.start(instance_id)
+            if api.inspect_container(instance_id)["State"]["Paused"]:  # by hand: it was frozen as it ran
+                api.unpause(instance_id)
+            else:
+                api.start(instance_id)
+
+    def _to_instance(self, summary: Mapping[str, Any]) -> Instance:
+        """Return a container as an instance.
+
+        One that was up before has not failed at boot: this computer, or its engine, went down at once. It can
+        be started again with all that is on it. If it ends so after we have started it, it is broken.
+        """
+        found = labels.to_instance(summary)
+        went_down = labels.init_failed(summary) and found.id not in self._resumed
+        if went_down and self._host_keys(found.id):
+            return replace(found, state=InstanceState.STOPPED, reason="")
+        return found
 
     def _host_keys(self, instance_id: str) -> tuple[str, ...]:
         with self._engine.use(f"read the host keys of '{instance_id}'") as api:

@@ -107,14 +107,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         )
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Tell the sums, the checks that playbooks brought by ``set_stats``, and the plays that never began.
+        """Tell the sums, what playbooks brought by ``set_stats``, and the plays that never began.
 
         Ansible leaves those out that come after one that failed on all of its nodes.
         """
         nodes = {node: stats.summarize(node) for node in stats.processed}
         run = stats.custom.get("_run", {})
-        checks = run.get("elasticluster_checks", {})
-        self._write(event="end", nodes=nodes, checks=checks, left=list(self._left.values()))
+        said = {name: run.get(f"elasticluster_{name}", {}) for name in ("checks", "busy")}
+        self._write(event="end", nodes=nodes, left=list(self._left.values()), **said)
 
 
 def _error(result: dict[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from elasticluster.model import InstanceState, Tags
-from elasticluster.providers.docker.labels import cluster_filter, to_instance, to_labels, to_tags
+from elasticluster.providers.docker.labels import cluster_filter, init_failed, to_instance, to_labels, to_tags
 
 TAGS = Tags(uuid="u-1", name="slurm+x", template="slurm", owner="me@here", created="2026", node="compute001")
 
@@ -54,6 +52,21 @@ def test_stopped_container_has_no_address() -> None:
     )
     instance = to_instance(exited)
     assert (instance.state, instance.public_ip, instance.private_ip) == (InstanceState.STOPPED, None, None)
+
+
+def test_container_that_went_down_with_its_engine_has_no_address_though_its_last_one_is_listed() -> None:
+    instance = to_instance(summary(State="exited", Status="Exited (255) 1 second ago"))
+    assert (instance.public_ip, instance.private_ip, instance.ssh_port) == (None, None, 22)
+
+
+def test_failed_init_is_told_from_other_ends() -> None:
+    ends = {
+        "Exited (255) 1 second ago": True,
+        "Exited (1) 1 second ago": False,
+        "Exited (0) 2 days ago": False,
+    }
+    assert {status: init_failed(summary(State="exited", Status=status)) for status in ends} == ends
+    assert not init_failed(summary())
 
 
 def test_container_whose_init_failed_at_boot_names_inotify() -> None:

@@ -1,0 +1,161 @@
+"""A real Slurm cluster in containers grows and shrinks while it runs jobs: one story, told in order."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from docker import DockerClient
+
+pytestmark = pytest.mark.e2e
+
+RELEASES = [
+    "debian-13",
+    pytest.param("debian-12", marks=pytest.mark.full),
+]
+UNTIL_TOLD = "sh -c 'until test -e {0}; do sleep 0.2; done; hostname'"
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def cluster(new_user: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Start the template that every new user gets, with no edit but the release."""
+    user = new_user(request.param)
+    user.ok("list-templates")
+    config = user.home / ".elasticluster/config"
+    config.write_text(config.read_text().replace("image_id=debian-13", f"image_id={request.param}", 1))
+    user.ok("start", "slurm")
+    yield user
+    user.run("stop", "--yes", "--force", "slurm")
+
+
+class Job:
+    """A job of `srun` that runs until it is told to end."""
+
+    def __init__(self, user: Any, name: str, *options: str) -> None:
+        self.user, self.name = user, name
+        command = f"srun --job-name={name} {' '.join(options)} {UNTIL_TOLD.format(name)}"
+        self.process = user.begin("ssh", "slurm", "--", command, stdout=subprocess.PIPE)
+        wait_for(lambda: name in user.ssh("squeue --noheader --states=RUNNING --format=%j"))
+
+    def end(self) -> tuple[int, list[str]]:
+        """Let it end; return its exit status, and the names of the nodes that it ran on."""
+        self.user.ssh(f"touch {self.name}")
+        return self.finished()
+
+    def finished(self) -> tuple[int, list[str]]:
+        """Wait for its end."""
+        printed, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, sorted(printed.split())
+
+
+def states(user: Any) -> dict[str, str]:
+    """Return what Slurm says of each worker."""
+    lines = user.ssh("sinfo --noheader --Node --format='%N %T'").splitlines()
+    return dict(line.split() for line in lines)
+
+
+def wait_for(look: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def container(engine: DockerClient, user: Any, node: str) -> Any:
+    labels = [f"elasticluster.uuid={user.uuids()[0]}", f"elasticluster.node={node}"]
+    (found,) = engine.containers.list(all=True, filters={"label": labels})
+    return found
+
+
+def test_job_lives_while_a_node_joins_and_no_other_worker_is_touched(cluster: Any) -> None:
+    job = Job(cluster, "old", "--nodes=2")
+    grown = cluster.run("resize", "-v", "--add", "1:compute", "slurm")
+    assert grown.returncode == 0, grown.stdout + grown.stderr
+    taking_part = re.findall(r"^(\w+) +: ok=", grown.stdout + grown.stderr, re.MULTILINE)
+    assert taking_part == ["compute003", "frontend001"]
+    assert states(cluster)["compute003"] == "idle"
+    assert job.end() == (0, ["compute001", "compute002"])
+    assert cluster.ssh("systemctl is-active slurmctld").strip() == "active"
+    nodes = ["compute001", "compute002", "compute003"]
+    assert sorted(cluster.ssh("srun --nodes=3 hostname").split()) == nodes
+
+
+def test_idle_node_goes_while_a_job_runs_on_another(cluster: Any) -> None:
+    job = Job(cluster, "elsewhere", "--nodelist=compute001,compute003")
+    cluster.ok("resize", "--remove", "1:compute", "--yes", "slurm")
+    assert states(cluster) == {"compute001": "allocated", "compute003": "allocated"}
+    assert "compute002" not in cluster.ok("list-nodes", "slurm")
+    assert job.end() == (0, ["compute001", "compute003"])
+
+
+def test_node_at_work_goes_when_its_job_has_ended(cluster: Any) -> None:
+    staying = Job(cluster, "staying", "--nodelist=compute001")
+    going = Job(cluster, "going", "--nodelist=compute003")
+    command = ["resize", "--remove", "1:compute", "--yes", "slurm"]
+    shrinking = cluster.begin(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    for line in shrinking.stdout:
+        if "Waiting for job" in line:
+            break
+    assert "compute003" in line
+    assert states(cluster) == {"compute001": "allocated", "compute003": "draining"}
+    assert going.end() == (0, ["compute003"])
+    shrinking.communicate(timeout=90)
+    assert shrinking.returncode == 0
+    assert states(cluster) == {"compute001": "allocated"}
+    assert staying.end() == (0, ["compute001"])
+
+
+def test_node_that_is_dead_already_goes(cluster: Any, engine: DockerClient) -> None:
+    cluster.ok("resize", "--add", "2:compute", "slurm")
+    container(engine, cluster, "compute003").remove(force=True, v=True)
+    cluster.ok("remove-node", "slurm", "compute003", "--yes")
+    assert sorted(states(cluster)) == ["compute001", "compute002"]
+
+
+def test_forced_removal_waits_for_nobody_and_loses_no_batch_job(cluster: Any) -> None:
+    staying = Job(cluster, "beside", "--nodelist=compute001")
+    batch = cluster.ssh("sbatch --parsable --output=/dev/null --wrap='sleep 600'").strip()
+    wait_for(lambda: "compute002" in cluster.ssh(f"squeue --noheader --format=%N --jobs={batch}"))
+    began = time.monotonic()
+    cluster.ok("remove-node", "slurm", "compute002", "--yes", "--force")
+    assert time.monotonic() - began < 60
+    assert states(cluster) == {"compute001": "allocated"}
+    assert cluster.ssh(f"squeue --noheader --format=%T --jobs={batch}").strip() == "PENDING"
+    cluster.ssh(f"scancel {batch}")
+    assert staying.end() == (0, ["compute001"])
+
+
+def test_removal_that_was_killed_is_undone_by_the_next_setup(cluster: Any) -> None:
+    job = Job(cluster, "last", "--nodelist=compute001")
+    removing = cluster.begin("remove-node", "slurm", "compute001", "--yes", stderr=subprocess.DEVNULL)
+    wait_for(lambda: states(cluster) == {"compute001": "draining"})
+    removing.send_signal(signal.SIGKILL)
+    removing.wait()
+    wait_for(lambda: cluster.run("setup", "slurm").returncode == 0)
+    assert states(cluster) == {"compute001": "allocated"}
+    assert job.end() == (0, ["compute001"])
+
+
+def test_master_cannot_be_removed(cluster: Any) -> None:
+    refused = cluster.run("remove-node", "slurm", "frontend001", "--yes")
+    assert refused.returncode == 1
+    assert "group 'slurm_master' must have exactly one node, not 0" in refused.stderr
+
+
+def test_node_whose_name_was_used_before_runs_jobs(cluster: Any) -> None:
+    cluster.ok("remove-node", "slurm", "compute001", "--yes")  # the last one
+    assert states(cluster) == {}
+    cluster.ok("resize", "--add", "1:compute", "slurm")
+    assert cluster.ssh("srun hostname").split() == ["compute001"]
+
+
+def test_setup_changes_nothing_after_all_that(cluster: Any) -> None:
+    again = cluster.run("setup", "-v", "slurm")
+    assert again.returncode == 0, again.stderr
+    recap = re.findall(r"^(\w+) +: ok=\d+ +changed=(\d+)", again.stdout + again.stderr, re.MULTILINE)
+    assert dict(recap) == {"frontend001": "0", "compute001": "0"}
