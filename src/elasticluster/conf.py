@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elasticluster.config.default import DEFAULT_PATH, deploy_default
-from elasticluster.exceptions import ClusterConflict, ClusterNotFound, ConfigurationError
+from elasticluster.exceptions import ClusterConflict, ClusterNotFound, ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from elasticluster.config.templates import Configuration, Template, TemplateSummary
     from elasticluster.model import ComponentRef, NodeSpec
     from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
-    from elasticluster.repository import JsonRepository
+    from elasticluster.repository import MultiDiskRepository
+
+log = logging.getLogger("elasticluster")
 
 DEFAULT_STORAGE_PATH = "~/.elasticluster/storage"
+DEFAULT_STORAGE_TYPE = "json"
 
 
 def make_creator(configfiles: str | Iterable[str], storage_path: str | None = None) -> Creator:
@@ -103,15 +107,13 @@ class Creator:
         """Folder in which clusters are remembered."""
         return self._storage_path or self.configuration.storage().path or DEFAULT_STORAGE_PATH
 
-    def create_repository(self) -> JsonRepository:
-        """Return where clusters are remembered.
+    def create_repository(self) -> MultiDiskRepository:
+        """Return where clusters are remembered; new ones are written in the configuration's format."""
+        from elasticluster.repository import MultiDiskRepository
 
-        Raises:
-            StateError: the folder cannot be used.
-        """
-        from elasticluster.repository import JsonRepository
-
-        return JsonRepository(self.storage_path)
+        return MultiDiskRepository(
+            self.storage_path, lambda: self.configuration.storage().type or DEFAULT_STORAGE_TYPE
+        )
 
     def list_templates(self, patterns: Collection[str] = ()) -> list[TemplateSummary]:
         """Return the templates whose name matches any of the patterns, or all of them if there are none."""
@@ -167,6 +169,7 @@ class Creator:
             **wanted.extra,
         )
         cluster.describe(cloud=wanted.cloud, setup=wanted.setup, login=wanted.login)
+        cluster.update_config({"start_failure": wanted.start_failure})
         for kind, nodes in wanted.kinds.items():
             cluster.nodes[kind] = []
             cluster.add_specified(nodes.spec, nodes.count, nodes.min_count)
@@ -180,8 +183,46 @@ class Creator:
         """
         return {kind: nodes.spec for kind, nodes in self._usable(template).kinds.items()}
 
+    def specs_to_grow(
+        self, cluster: Cluster, kinds: Collection[str], template: str | None = None
+    ) -> dict[str, NodeSpec]:
+        """Return what further nodes of a cluster are to be made of, by kind.
+
+        Args:
+            cluster: the cluster.
+            kinds: the kinds of nodes that it is to get more of.
+            template: name of the template that describes them; None: they are like the newest node of their
+                kind, or, where there is none to copy, as the cluster's own template says.
+
+        Raises:
+            ConfigurationError: a template does not exist or is wrong.
+            ClusterConflict: `template` is for another cloud than the cluster's.
+            UsageError: a template says nothing of such nodes.
+        """
+        if template:
+            wanted = self._usable(template)
+            _refuse_foreign(cluster, wanted)
+            return _specs_of(wanted, kinds)
+        newest = {kind: nodes[-1].record.spec for kind, nodes in cluster.nodes.items() if nodes}
+        copied = {kind: newest[kind] for kind in kinds if kind in newest and newest[kind].image_id}
+        others = [kind for kind in kinds if kind not in copied]
+        return copied | (self._own_specs(cluster, others) if others else {})
+
+    def _own_specs(self, cluster: Cluster, kinds: Collection[str]) -> dict[str, NodeSpec]:
+        """Return what a cluster's own template says of nodes of which there are none to copy."""
+        name = cluster.template
+        own = self._usable(name) if name in self.configuration.template_names() else None
+        if own is None or not own.kinds.keys() >= set(kinds):
+            says = "says nothing of such nodes" if own else "is not in the configuration"
+            raise UsageError(
+                f"Cluster '{cluster.name}' has no node of kind {', '.join(map(repr, kinds))} to make others "
+                f"like, and its template '{name}' {says}.",
+                hint="Name a template that describes them with `--template`.",
+            )
+        return _specs_of(own, kinds)
+
     def load_cluster(self, cluster_name: str) -> Cluster:
-        """Return a stored cluster.
+        """Return a stored cluster; one without providers gets those of its template.
 
         Raises:
             ClusterNotFound: there is none; the message lists those there are.
@@ -189,11 +230,26 @@ class Creator:
         """
         repository = self.create_repository()
         try:
-            return repository.get(cluster_name)
+            cluster = repository.get(cluster_name)
         except ClusterNotFound as error:
             names = repository.names()
             hint = f"Clusters: {', '.join(names)}." if names else "No clusters were started yet."
             raise ClusterNotFound(f"There is no cluster '{cluster_name}'.", hint=hint) from error
+        if not cluster.record.cloud.type:
+            self._supply(cluster)
+        return cluster
+
+    def _supply(self, cluster: Cluster) -> None:
+        """Complete a cluster of the original ElastiCluster, which stored no providers.
+
+        They come from its template; without it the cluster can still be looked at. Its host keys were kept
+        by address only, and OpenSSH is told to look for names.
+        """
+        _name_hosts(cluster)
+        try:
+            self.update(cluster)
+        except ConfigurationError as error:
+            log.warning("Cluster '%s' has no cloud provider: %s", cluster.name, error)
 
     def update(self, cluster: Cluster) -> None:
         """Let a stored cluster know those values of its template that are safe to change meanwhile.
@@ -210,6 +266,7 @@ class Creator:
                 {
                     "ssh_to": template.ssh_to,
                     "start_timeout": template.start_timeout,
+                    "start_failure": template.start_failure,
                     "ssh_proxy_command": template.login.proxy_command,
                     "ssh_probe_timeout": template.login.probe_timeout,
                 }
@@ -226,10 +283,36 @@ class Creator:
         return template
 
 
+def _specs_of(template: Template, kinds: Collection[str]) -> dict[str, NodeSpec]:
+    counted = template.with_counts(dict.fromkeys(kinds, 0))  # says which kinds there are
+    return {kind: counted.kinds[kind].spec for kind in kinds}
+
+
+def _refuse_foreign(cluster: Cluster, template: Template) -> None:
+    """Images and flavors of one cloud mean nothing on another."""
+    if _place(cluster.record.cloud) != _place(template.cloud):
+        raise ClusterConflict(
+            f"Cluster '{cluster.name}' is on cloud '{cluster.record.cloud.section}', "
+            f"but template '{template.name}' is for another one: '{template.cloud.section}'.",
+            hint="Name a template for the same cloud.",
+        )
+
+
+def _name_hosts(cluster: Cluster) -> None:
+    """Write the known hosts anew if some node is not in them by its name."""
+    from elasticluster.ssh.hostkeys import read_known_hosts, write_known_hosts
+
+    pinned = [node.name for node in cluster.record.nodes if node.host_keys]
+    path = cluster.known_hosts_file
+    known = read_known_hosts(path) if Path(path).exists() else {}
+    if not known.keys() >= set(pinned):
+        write_known_hosts(cluster.record, path)
+
+
 def _refuse_another_cloud(cluster: Cluster, cloud: ComponentRef) -> None:
     """Machines on a cloud that nobody looks at any more would be lost, and be paid for."""
     record = cluster.record
-    begun = any(node.instance_id or node.batch for node in record.nodes)
+    begun = record.cloud.type and any(node.instance_id or node.batch for node in record.nodes)
     if begun and _place(record.cloud) != _place(cloud):
         raise ClusterConflict(
             f"Cluster '{cluster.name}' has machines on cloud '{record.cloud.section}', "

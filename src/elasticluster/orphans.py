@@ -183,6 +183,19 @@ def matching(survey: Survey, wanted: str) -> Found:
     return best[0]
 
 
+def ours(survey: Survey, name: str) -> Found | None:
+    """Return the cluster of that name with machines that was started from here; None if there is none.
+
+    Raises:
+        ClusterConflict: there are several.
+    """
+    found = tuple(one for one in survey.found if one.ours and one.orphan.instances)
+    try:
+        return matching(replace(survey, found=found), name)
+    except ClusterNotFound:
+        return None
+
+
 def _provider(creator: Creator, name: str, stored: Mapping[str, ComponentRef]) -> AbstractCloudProvider:
     from elasticluster.providers.registry import cloud_provider
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -152,6 +153,44 @@ def test_node_whose_name_was_used_before_runs_jobs(cluster: Any) -> None:
     assert states(cluster) == {}
     cluster.ok("resize", "--add", "1:compute", "slurm")
     assert cluster.ssh("srun hostname").split() == ["compute001"]
+
+
+@contextlib.contextmanager
+def addresses_taken(engine: DockerClient, user: Any, image: Any, count: int) -> Iterator[None]:
+    """Give the lowest free addresses of a cluster's network, which nodes had before, to somebody else."""
+    (network,) = engine.networks.list(filters={"label": f"elasticluster.uuid={user.uuids()[0]}"})
+    guests: list[Any] = []
+    try:
+        guests.extend(
+            engine.containers.run(image, "600", entrypoint="sleep", network=network.name, detach=True)
+            for _ in range(count)
+        )
+        yield
+    finally:
+        for guest in guests:
+            guest.remove(force=True, v=True)
+
+
+def test_node_that_is_made_again_runs_jobs_under_another_address(cluster: Any, engine: DockerClient) -> None:
+    node = container(engine, cluster, "compute001")
+    image = node.image
+    node.remove(force=True, v=True)
+    with addresses_taken(engine, cluster, image, 3):
+        cluster.ok("start", "slurm")
+        assert cluster.ssh("srun hostname; srun hostname").split() == ["compute001", "compute001"]
+
+
+def test_paused_cluster_keeps_its_files_and_runs_jobs_again_under_other_addresses(
+    cluster: Any, engine: DockerClient
+) -> None:
+    cluster.ok("ssh", "slurm", "-n", "compute001", "--", "echo kept | sudo tee /root/mark; echo home > mark")
+    image = container(engine, cluster, "compute001").image
+    cluster.ok("pause", "--yes", "slurm")
+    with addresses_taken(engine, cluster, image, 4):
+        assert cluster.ok("resume", "slurm").endswith("Your cluster `slurm` is ready!\n")
+        assert cluster.ssh("srun hostname; srun cat mark").split() == ["compute001", "home"]
+        marks = cluster.ok("ssh", "slurm", "-n", "compute001", "--", "sudo cat /root/mark")
+        assert marks == "kept\n"
 
 
 def test_setup_changes_nothing_after_all_that(cluster: Any) -> None:

@@ -4,13 +4,40 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from elasticluster.cluster import Cluster
-from elasticluster.model import ComponentRef, Login
+from elasticluster.model import ComponentRef, Login, NodeState
 from elasticluster.repository import JsonRepository
+
+PLAIN_CLOUD = """
+from elasticluster.providers import AbstractCloudProvider
+
+class Cloud(AbstractCloudProvider):
+    def start_instance(self, *given, **named):
+        raise AssertionError("nothing is to be started")
+
+    def stop_instance(self, instance_id):
+        pass
+
+    def get_ips(self, instance_id):
+        return ["192.0.2.1"]
+
+    def is_instance_running(self, instance_id):
+        return True
+
+class Setup:
+    def setup(self, job, tell):
+        raise AssertionError("nothing is to be configured")
+
+    check = make_secrets = leave = setup
+
+    def busy(self, job, tell):
+        return {"compute002": "job 17"}
+"""
 
 
 @pytest.fixture
@@ -96,7 +123,17 @@ def test_unknown_template_is_an_error_with_a_guess(run):
 
 @pytest.mark.parametrize(
     "command",
-    [["stop", "--yes", "x"], ["list-nodes", "x"], ["setup", "x"], ["ssh", "x"], ["sftp", "x"]],
+    [
+        ["stop", "--yes", "x"],
+        ["list-nodes", "x"],
+        ["setup", "x"],
+        ["ssh", "x"],
+        ["sftp", "x"],
+        ["resize", "-a", "1:compute", "x"],
+        ["remove-node", "--yes", "x", "compute001"],
+        ["pause", "--yes", "x"],
+        ["resume", "x"],
+    ],
 )
 def test_unknown_cluster_is_an_error_everywhere(run, stored, command):
     stored("slurm")
@@ -139,6 +176,148 @@ def test_other_node_counts_of_an_existing_cluster_are_refused(run, stored):
     result = run("start", "slurm", "--nodes", "5:compute")
     assert result.returncode == 2
     assert "Cluster 'slurm' has 2 compute nodes; `start` does not change that." in result.stderr
+
+
+def test_resize_needs_something_to_do(run, stored):
+    stored()
+    result = run("resize", "slurm")
+    assert result.returncode == 2
+    assert result.stderr.endswith(
+        "Error: `resize` needs `--add` or `--remove`, or both.\nAs in: --add 2:compute\n"
+    )
+
+
+def test_resize_by_nothing_changes_nothing(run, stored):
+    stored()
+    result = run("resize", "-a", "0:compute", "-r", "0:compute", "slurm")
+    assert result.returncode == 0
+    assert result.stderr.endswith("There is nothing to add or remove.\n")
+    assert "- compute nodes: 2\n" in result.stdout
+
+
+def test_resize_by_wrong_numbers_or_kinds_is_refused(run, stored):
+    stored()
+    result = run("resize", "-r", "1:cmopute", "--yes", "slurm")
+    assert result.returncode == 2
+    assert "--remove: there is no kind of node 'cmopute'; did you mean 'compute'?" in result.stderr
+    assert run("resize", "-a", "compute", "slurm").returncode == 2
+    result = run("resize", "-a", "1:gpu", "slurm")
+    assert result.returncode == 2
+    assert "its template 'slurm' says nothing of such nodes" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["resize", "-r", "1:compute", "slurm"], ["remove-node", "slurm", "compute001"], ["pause", "slurm"]],
+)
+def test_removing_or_pausing_without_a_terminal_refuses_instead_of_waiting(run, stored, command):
+    stored()
+    result = run(*command)
+    assert result.returncode == os.EX_TEMPFAIL
+    assert "Add `--yes` if you are sure." in result.stderr
+    assert "- compute nodes: 2\n" in run("list").stdout
+
+
+def test_cloud_that_cannot_pause_says_so(run, stored, home, monkeypatch):
+    folder = home / "modules"
+    folder.mkdir()
+    (folder / "plain_cloud.py").write_text(PLAIN_CLOUD)
+    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{os.environ['PYTHONPATH']}")
+    cluster = stored()
+    cluster._base = replace(cluster.record, cloud=ComponentRef(type="plain_cloud:Cloud"))
+    node = cluster.nodes["frontend"][0]
+    node.record = replace(node.record, instance_id="m-1", state=NodeState.READY)
+    cluster.repository.save_or_update(cluster)
+    result = run("pause", "--yes", "slurm")
+    assert result.returncode == os.EX_UNAVAILABLE, result.stderr
+    assert "Some instances of cluster 'slurm' could not be paused: m-1: " in result.stderr
+    assert "is paused" not in result.stdout
+    assert "state: paused" not in run("list-nodes", "slurm").stdout
+
+
+def test_cluster_without_machines_cannot_be_paused(run, stored, home, monkeypatch):
+    (home / "plain_cloud.py").write_text(PLAIN_CLOUD)
+    monkeypatch.setenv("PYTHONPATH", f"{home}{os.pathsep}{os.environ['PYTHONPATH']}")
+    cluster = stored()
+    cluster._base = replace(cluster.record, cloud=ComponentRef(type="plain_cloud:Cloud"))
+    cluster.repository.save_or_update(cluster)
+    result = run("pause", "--yes", "slurm")
+    assert result.returncode == 1
+    assert "Cluster 'slurm' has no machines that could be paused." in result.stderr
+
+
+def test_nodes_to_be_removed_are_chosen_and_named_by_what_they_are_at_work_on(run, stored, home, monkeypatch):
+    (home / "plain_cloud.py").write_text(PLAIN_CLOUD)
+    monkeypatch.setenv("PYTHONPATH", f"{home}{os.pathsep}{os.environ['PYTHONPATH']}")
+    cluster = stored()
+    cluster.key_pair()
+    cloud, setup = (ComponentRef(type=f"plain_cloud:{name}") for name in ("Cloud", "Setup"))
+    cluster._base = replace(cluster.record, cloud=cloud, setup=setup)
+    for node in cluster.get_all_nodes():
+        node.record = replace(node.record, instance_id=f"m-{node.name}", state=NodeState.READY)
+    cluster.repository.save_or_update(cluster)
+    plan = run("resize", "-r", "1:compute", "--dry-run", "slurm")
+    assert "\n  - compute001 (instance m-compute001)\n" in plan.stdout, plan.stderr
+    plan = run("resize", "-r", "2:compute", "--dry-run", "slurm")
+    assert "\n  - compute002 (instance m-compute002, at work on job 17)\n" in plan.stdout
+    plan = run("remove-node", "--dry-run", "slurm", "compute002")
+    assert "\n  - compute002 (instance m-compute002, at work on job 17)\n" in plan.stdout
+    unasked = run("remove-node", "--dry-run", "--force", "slurm", "compute002")
+    assert "\n  - compute002 (instance m-compute002)\n" in unasked.stdout
+    too_many = run("resize", "-r", "3:compute", "--yes", "slurm")
+    assert too_many.returncode == 4
+    assert "Cluster 'slurm' has 2 compute nodes; 3 cannot be removed." in too_many.stderr
+
+
+def test_node_that_is_not_there_cannot_be_removed(run, stored):
+    stored()
+    result = run("remove-node", "--yes", "slurm", "compute001", "compute009")
+    assert result.returncode == os.EX_NOINPUT
+    assert result.stderr.endswith(
+        "Error: Cluster 'slurm' has no node 'compute009'.\nIts nodes: frontend001, compute001, compute002.\n"
+    )
+
+
+def test_growing_where_the_engine_is_not_there_adds_nothing(run, stored):
+    stored()
+    result = run("resize", "-a", "1:compute", "slurm")
+    assert result.returncode == os.EX_UNAVAILABLE
+    assert "- compute nodes: 2\n" in run("list").stdout
+
+
+def test_clouds_that_cannot_be_asked_are_named(run, stored):
+    stored()
+    result = run("gc", "--yes")
+    assert result.returncode == os.EX_UNAVAILABLE
+    assert result.stdout == "Nothing was found that no stored cluster owns.\n"
+    assert "WARNING: Cloud 'local' could not be asked: " in result.stderr
+    assert "/nonexistent/docker.sock" in result.stderr
+    result = run("adopt", "slurm")
+    assert result.returncode == os.EX_NOINPUT
+    assert "No cloud has a cluster 'slurm' that is not remembered here." in result.stderr
+    assert "/nonexistent/docker.sock" in result.stderr
+
+
+def test_start_that_is_to_adopt_makes_nothing_where_the_cloud_cannot_be_asked(run, home):
+    result = run("start", "--adopt", "slurm")
+    assert result.returncode == os.EX_UNAVAILABLE
+    assert run("list").stdout == "No clusters found.\n"
+
+
+def test_unknown_cloud_is_refused(run):
+    result = run("gc", "--cloud", "loacl")
+    assert result.returncode == os.EX_CONFIG
+    assert "There is no section [cloud/loacl]" in result.stderr
+
+
+def test_commands_that_are_named_as_the_next_step_work_on_the_same_storage(run, stored, tmp_path):
+    stored()
+    result = run("-s", str(tmp_path / "else where"), "start", "slurm", "--on-failure", "stop")
+    assert result.stderr.endswith("Nothing is left of the cluster.\n")
+    result = run("start", "slurm")
+    assert result.stderr.endswith(
+        "To carry on: elasticluster start slurm\nTo remove it: elasticluster stop slurm\n"
+    )
 
 
 def test_stop_without_a_terminal_refuses_instead_of_waiting(run, stored):
@@ -245,7 +424,10 @@ def test_version(run):
 
 
 def test_help_of_every_command_has_an_example(run):
-    for command in ("start", "stop", "list", "list-nodes", "list-templates", "setup", "ssh", "sftp"):
+    for command in (
+        *("start", "stop", "list", "list-nodes", "list-templates", "setup", "ssh", "sftp"),
+        *("resize", "remove-node", "pause", "resume", "gc", "adopt"),
+    ):
         result = run(command, "--help")
         assert result.returncode == 0
         assert f"example: elasticluster {command}" in result.stdout or "| elasticluster sftp" in result.stdout

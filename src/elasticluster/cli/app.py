@@ -9,12 +9,19 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from elasticluster.cli.adopt import Adopt
 from elasticluster.cli.command import AbstractCommand, say
+from elasticluster.cli.gc import Gc
 from elasticluster.cli.list_clusters import ListClusters
 from elasticluster.cli.list_nodes import ListNodes
 from elasticluster.cli.list_templates import ListTemplates
+from elasticluster.cli.migrate import MigrateClusters
+from elasticluster.cli.pause import Pause, Resume
 from elasticluster.cli.remote import SftpFrontend, SshFrontend
+from elasticluster.cli.remove_node import RemoveNode
+from elasticluster.cli.resize import Resize
 from elasticluster.cli.setup import SetupCluster
+from elasticluster.cli.signals import Interruptions
 from elasticluster.cli.start import Start
 from elasticluster.cli.stop import Stop
 from elasticluster.exceptions import ElastiClusterError
@@ -26,12 +33,18 @@ COMMANDS: tuple[type[AbstractCommand], ...] = (
     ListNodes,
     ListTemplates,
     SetupCluster,
+    Resize,
+    RemoveNode,
+    Pause,
+    Resume,
     SshFrontend,
     SftpFrontend,
+    Gc,
+    Adopt,
+    MigrateClusters,
 )
 
 _TRACEBACK = 3  # that many `-v` show where an error came from
-_INTERRUPTED = 130
 _EPILOG = """\
 Verbosity: -v also shows Ansible's output and each task, -vv debugging messages, -vvv tracebacks of
 errors, -vvvv starts nodes one after another.
@@ -49,7 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         the exit status.
     """
-    ours, rest = _split(list(sys.argv[1:] if argv is None else argv))
+    with Interruptions() as interruptions:
+        try:
+            return _main(sys.argv[1:] if argv is None else argv, interruptions)
+        except KeyboardInterrupt:  # before the command began, or after it ended
+            return interruptions.status
+
+
+def _main(argv: Sequence[str], interruptions: Interruptions) -> int:
+    ours, rest = _split(list(argv))
     params = argparse.Namespace()
     parser, commands = build_parser(params)
     parser.parse_args(ours, namespace=params)
@@ -58,10 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = commands[params.command]
     if rest and not command.takes_rest:
         parser.error(f"`{params.command}` takes nothing after `--`, but got: {' '.join(rest)}")
-    return _run(command, params)
+    return _run(command, params, interruptions)
 
 
-def _run(command: AbstractCommand, params: argparse.Namespace) -> int:
+def _run(command: AbstractCommand, params: argparse.Namespace, interruptions: Interruptions) -> int:
     try:
         command.pre_run()
         status = params.func() or 0
@@ -69,8 +90,8 @@ def _run(command: AbstractCommand, params: argparse.Namespace) -> int:
     except ElastiClusterError as error:
         return _failed(error, params.verbose)
     except KeyboardInterrupt:
-        say("\nInterrupted. What exists is recorded: run the same command again to carry on.")
-        return _INTERRUPTED
+        say(command.how_to_go_on())
+        return interruptions.status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -182,4 +203,6 @@ def _failed(error: ElastiClusterError, verbosity: int) -> int:
 
         traceback.print_exception(error)
     say(f"Error: {error}")
+    for note in getattr(error, "__notes__", ()):
+        say(note)
     return error.exit_code

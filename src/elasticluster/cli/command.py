@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from elasticluster.exceptions import ConfirmationRefused
+from elasticluster.exceptions import ConfirmationRefused, ElastiClusterError
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
@@ -47,6 +48,10 @@ class AbstractCommand(ABC):
     def execute(self) -> int | None:
         """Do the work; return the exit status (None means 0)."""
 
+    def how_to_go_on(self) -> str:
+        """Return what to tell a user who has interrupted the command; it must not fail."""
+        return "Run the same command again to carry on."
+
     # -- for our own commands ----------------------------------------------------------------------
 
     @cached_property
@@ -72,15 +77,41 @@ class AbstractCommand(ABC):
         """
         if self.params.yes:
             return
-        if not sys.stdin.isatty():
-            raise ConfirmationRefused(
-                "This needs a confirmation, but there is no terminal to ask on.",
-                hint="Add `--yes` if you are sure.",
-            )
+        self.require_terminal()
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise ConfirmationRefused("Nothing was changed.")
+
+    def require_terminal(self) -> None:
+        """Make sure that :meth:`confirm` can ask; to be called before any work done only for it.
+
+        Raises:
+            ConfirmationRefused: there is no terminal to ask on, and the user has not said ``--yes``.
+        """
+        if not self.params.yes and not sys.stdin.isatty():
+            raise ConfirmationRefused(
+                "This needs a confirmation, but there is no terminal to ask on.",
+                hint="Add `--yes` if you are sure.",
+            )
+
+    def line(self, *words: str) -> str:
+        """Return a command line that works on the same clusters as this one."""
+        options = [("-c", self.params.config), ("-s", self.params.storage)]
+        given = [word for option, value in options if value for word in (option, value)]
+        return shlex.join(["elasticluster", *given, *words])
+
+    def carry_on(self, name: str) -> str:
+        """Return the commands that carry on with a cluster, or remove it; empty if it is not stored."""
+        try:
+            record = self.creator.create_repository().store.load(name)
+        except ElastiClusterError:
+            return ""
+        naming = [] if record.template == name else ["--name", name]
+        return (
+            f"To carry on: {self.line('start', record.template, *naming)}\n"
+            f"To remove it: {self.line('stop', name)}"
+        )
 
 
 def say(text: str) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from elasticluster.model import ClusterRecord, NodeRecord, Report, Verdict
+from elasticluster.model import ClusterRecord, NodeRecord, NodeSpec, NodeState, Report, Verdict
 
 if TYPE_CHECKING:
     from elasticluster.engine.plan import StartPlan, StopPlan
 
 _SSH = 22
+_OUT_OF_USE = (NodeState.PAUSED, NodeState.LEAVING)
 
 
 def no_clusters() -> str:
@@ -96,6 +97,8 @@ def _node(node: NodeRecord) -> list[str]:
     ]
     if node.failure:
         lines.append(f"    down: {node.failure}")
+    elif node.state in _OUT_OF_USE:
+        lines.append(f"    state: {node.state}")
     return [*lines, ""]
 
 
@@ -151,6 +154,22 @@ def evidence(report: Report) -> str:
     return "\n".join(blocks)
 
 
+def what_is_left(report: Report, commands: str) -> str:
+    """Return what is said after the last lines of a command that ended without enough usable nodes.
+
+    Args:
+        report: how it ended.
+        commands: how to go on with what there is; empty if the cluster is not stored any more.
+    """
+    if not report.undone:
+        return f"What there is was kept.\n{commands}"
+    gone = f"Destroyed again, as `--on-failure` or `start_failure` says: {', '.join(report.undone)}."
+    if not commands:
+        return f"{gone}\nNothing is left of the cluster."
+    there = ", ".join(node.name for node in report.cluster.nodes if node.instance_id) or "no node"
+    return f"{gone}\nStill there: {there}.\n{commands}"
+
+
 def start_plan(cluster: ClusterRecord, plan: StartPlan) -> str:
     """Return what `start --dry-run` prints."""
     lines = [f"Cluster `{cluster.name}` on {cluster.cloud.section or cluster.cloud.type}:"]
@@ -172,6 +191,63 @@ def stop_plan(cluster: ClusterRecord, plan: StopPlan) -> str:
     lines.append("  - what its instances share: network, volumes, keys made for it")
     lines.append("  - what is stored of it here")
     return "\n".join([*lines, "Nothing was changed."])
+
+
+def resize_plan(
+    cluster: ClusterRecord,
+    specs: Mapping[str, NodeSpec],
+    counts: Mapping[str, int],
+    leaving: Mapping[str, str],
+) -> str:
+    """Return what `resize --dry-run` and `remove-node --dry-run` print.
+
+    Args:
+        cluster: the cluster.
+        specs: what new nodes would be made of, by kind.
+        counts: how many would be made, by kind.
+        leaving: the nodes that would be removed, with what they are at work on.
+    """
+    lines = [f"Cluster `{cluster.name}` on {cluster.cloud.section or cluster.cloud.type}:"]
+    for kind, count in counts.items():
+        spec = specs[kind]
+        lines.append(f"  + {_some_nodes(count, kind)} ({spec.image_id}, {spec.flavor})")
+    for name, work in leaving.items():
+        node = cluster.node(name)
+        machine = f"instance {node.instance_id}" if node and node.instance_id else "no instance"
+        lines.append(f"  - {name} ({machine}{f', at work on {work}' if work else ''})")
+    return "\n".join([*lines, "Nothing was changed."])
+
+
+def leaving(cluster: ClusterRecord, nodes: Mapping[str, str], *, waited_for: bool) -> str:
+    """Return what is said of nodes that are about to be removed.
+
+    Args:
+        cluster: the cluster.
+        nodes: what each is at work on, by its name; empty if nothing is known.
+        waited_for: whether jobs may come to their end before.
+    """
+    lines = [f"To be removed from cluster `{cluster.name}`, with all data on them:"]
+    lines += [f"  {name}{f': at work on {work}' if work else ''}" for name, work in nodes.items()]
+    if any(nodes.values()) and waited_for:
+        lines.append("No new work is given to them, and what they are at work on is waited for.")
+    if not waited_for:
+        lines.append("Jobs on them are not waited for: they are lost.")
+    for kind in cluster.kinds:
+        names = {node.name for node in cluster.of_kind(kind) if node.staying}
+        if names and names <= nodes.keys():
+            lines.append(f"No {kind} node is left then: this removes the last one.")
+    return "\n".join(lines)
+
+
+def pause_plan(cluster: ClusterRecord) -> str:
+    """Return what `pause --dry-run` prints."""
+    lines = [f"Cluster `{cluster.name}` on {cluster.cloud.section or cluster.cloud.type}:"]
+    lines += [f"  . {node.name} (instance {node.instance_id})" for node in cluster.nodes if node.instance_id]
+    return "\n".join([*lines, "Nothing was changed."])
+
+
+def _some_nodes(count: int, kind: str) -> str:
+    return f"{count} {kind} {'node' if count == 1 else 'nodes'}"
 
 
 def cluster_data(cluster: ClusterRecord) -> dict[str, Any]:

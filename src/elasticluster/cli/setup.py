@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from elasticluster.cli.command import AbstractCommand
-from elasticluster.cli.start import add_check_option, print_verdict, run_with_progress
+from elasticluster.cli.start import add_check_option, bring_up, print_verdict
 
 
 class SetupCluster(AbstractCommand):
@@ -30,5 +30,9 @@ class SetupCluster(AbstractCommand):
         """Configure, report."""
         cluster = self.load(self.params.cluster)
         self.creator.update(cluster)
-        report = run_with_progress(cluster, self.params, bring_up=False)
-        return print_verdict(report, require_check=self.params.require_check)
+        report = bring_up(self, cluster, cluster.configure, made=False)
+        return print_verdict(self, report)
+
+    def how_to_go_on(self) -> str:
+        """Return the command that configures the cluster again."""
+        return f"To carry on: {self.line('setup', self.params.cluster)}"

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli import render
 from elasticluster.cli.command import AbstractCommand, say
-from elasticluster.exceptions import ClusterConflict, ClusterNotFound, NodeNotFound, UsageError
+from elasticluster.exceptions import (
+    CloudProviderError,
+    ClusterConflict,
+    ClusterNotFound,
+    KeypairError,
+    NodeNotFound,
+    SetupProviderError,
+    UsageError,
+)
 from elasticluster.model import Report, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from elasticluster.cluster import Cluster
+    from elasticluster.engine.configure import StartOptions
 
 EXIT_CODES = {
     Verdict.READY: 0,
@@ -48,19 +56,15 @@ class Start(AbstractCommand):
             metavar="N1:GROUP[,N2:GROUP2,…]",
             help="Number of nodes of some kinds, instead of the template's.",
         )
-        parser.add_argument(
-            "--no-setup", action="store_true", help="Only start the nodes; do not configure them."
+        add_start_options(parser)
+        either = parser.add_mutually_exclusive_group()
+        either.add_argument(
+            "--adopt",
+            action="store_true",
+            help="If no such cluster is known here, look whether the cloud has one that was started from "
+            "here, and carry on with that.",
         )
-        parser.add_argument(
-            "-p",
-            "--max-concurrent-requests",
-            type=int,
-            default=0,
-            metavar="N",
-            help="Create calls at the same time; 0: four for each processor, 1: one node after another.",
-        )
-        parser.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
-        add_check_option(parser)
+        either.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
 
     def execute(self) -> int:
         """Start, configure, report."""
@@ -68,20 +72,31 @@ class Start(AbstractCommand):
         if self.params.dry_run:
             print(render.start_plan(cluster.record, cluster.look_ahead()))
             return 0
-        report = run_with_progress(cluster, self.params, configure=not self.params.no_setup)
+        report = bring_up(self, cluster, cluster.bring_up)
         print(render.summary(report.cluster, frontend_name(cluster)))
-        return print_verdict(report, require_check=self.params.require_check)
+        return print_verdict(self, report)
+
+    def how_to_go_on(self) -> str:
+        """Return the commands that carry on with the cluster or remove it."""
+        return self.carry_on(self._name) or "Nothing was made."
+
+    @property
+    def _name(self) -> str:
+        return str(self.params.cluster_name or self.params.cluster)
 
     def _cluster(self) -> Cluster:
         """Return the stored cluster, if there is one and it is of this template, else a new one."""
         from elasticluster.config.counts import parse_node_counts
 
-        template, name = self.params.cluster, self.params.cluster_name or self.params.cluster
+        template, name = self.params.cluster, self._name
         counts = {} if self.params.nodes is None else parse_node_counts(self.params.nodes)
         try:
             cluster = self.creator.load_cluster(name)
         except ClusterNotFound:
-            return self.creator.create_cluster(template, name, counts=counts)
+            adopted = self._adopted() if self.params.adopt else None
+            if adopted is None:
+                return self.creator.create_cluster(template, name, counts=counts)
+            cluster = adopted
         if cluster.template != template:
             raise ClusterConflict(
                 f"There is a cluster '{name}' already, of template '{cluster.template}'.",
@@ -91,9 +106,50 @@ class Start(AbstractCommand):
         self.creator.update(cluster)
         return cluster
 
+    def _adopted(self) -> Cluster | None:
+        """Return the cluster of that name that the template's cloud has from us, remembered anew.
+
+        Raises:
+            CloudProviderError: the cloud cannot be asked.
+            ClusterConflict: it has several.
+        """
+        from elasticluster import orphans
+
+        cloud = self.creator.configuration.template(self.params.cluster).cloud.section
+        survey = orphans.survey(self.creator, [cloud])
+        for error in survey.silent.values():
+            raise error
+        found = orphans.ours(survey, self._name)
+        if found is None:
+            return None
+        say(f"Cluster `{self._name}` was found on cloud {cloud} and is known here again.")
+        return orphans.adopt(self.creator, found)
+
+
+def add_start_options(parser: Any) -> None:
+    """Add what all commands that bring nodes up have in common."""
+    parser.add_argument(
+        "--no-setup", action="store_true", help="Only start the nodes; do not configure them."
+    )
+    parser.add_argument(
+        "-p",
+        "--max-concurrent-requests",
+        type=int,
+        default=0,
+        metavar="N",
+        help="Create calls at the same time; 0: four for each processor, 1: one node after another.",
+    )
+    parser.add_argument(
+        "--on-failure",
+        choices=("keep", "stop"),
+        help="What becomes of the nodes that this command makes if too few are usable in the end "
+        "(default: the template's `start_failure`, else keep).",
+    )
+    add_check_option(parser)
+
 
 def add_check_option(parser: Any) -> None:
-    """Add ``--require-check``, which `start` and `setup` have in common."""
+    """Add ``--require-check``, which all commands that configure nodes have in common."""
     parser.add_argument(
         "--require-check",
         action="store_true",
@@ -107,7 +163,7 @@ def _refuse_other_counts(cluster: Cluster, counts: Mapping[str, int]) -> None:
     if other:
         raise UsageError(
             f"Cluster '{cluster.name}' has {', '.join(other)} nodes; `start` does not change that.",
-            hint=f"Leave out `--nodes`, or stop it first: elasticluster stop {cluster.name}",
+            hint="Leave out `--nodes`, and add or remove nodes with `elasticluster resize`.",
         )
 
 
@@ -119,38 +175,65 @@ def frontend_name(cluster: Cluster) -> str:
         return "None"
 
 
-def run_with_progress(
-    cluster: Cluster, params: Any, *, configure: bool = True, bring_up: bool = True
+def bring_up(
+    command: AbstractCommand, cluster: Cluster, work: Callable[[StartOptions], Report], *, made: bool = True
 ) -> Report:
-    """Start (or only configure) a cluster while its progress is shown."""
+    """Do what makes or configures nodes, while its progress is shown.
+
+    Args:
+        command: the command; its options tell how.
+        cluster: the cluster.
+        work: does it.
+        made: whether it makes nodes, so that an error ends with what is left of them.
+    """
     from elasticluster.cli.progress import shown
+
+    options = _options(command.params, cluster)
+    try:
+        with shown(command.params.verbose) as cluster.listener:
+            return work(options)
+    except (CloudProviderError, SetupProviderError) as error:
+        lost_key = isinstance(error, KeypairError)  # its hint says all that can be done
+        note = _after_error(command, cluster, options) if made and not lost_key else ""
+        if note:
+            error.add_note(note)
+        raise
+
+
+def _options(params: Any, cluster: Cluster) -> StartOptions:
     from elasticluster.engine.configure import StartOptions
 
-    options = StartOptions(
-        configure=configure,
+    on_failure = getattr(params, "on_failure", None) or cluster.record.start_failure
+    return StartOptions(
+        configure=not getattr(params, "no_setup", False),
+        stop_on_failure=on_failure == "stop",
         max_parallel=1 if params.verbose >= _SEQUENTIAL else getattr(params, "max_concurrent_requests", 0),
         extra_args=tuple(params.rest),
         verbosity=params.verbose,
     )
-    with shown(params.verbose) as listener:
-        cluster.listener = listener
-        return cluster.bring_up(options) if bring_up else cluster.configure(options)
 
 
 _SEQUENTIAL = 4  # `-vvvv` has always meant one node after another as well
 
 
-def print_verdict(report: Report, *, require_check: bool) -> int:
-    """Print the last lines of `start` and `setup`, and return the exit status that goes with them."""
+def _after_error(command: AbstractCommand, cluster: Cluster, options: StartOptions) -> str:
+    kept = command.carry_on(cluster.name)
+    if not kept:
+        return "Nothing is left of the cluster." if options.stop_on_failure else "Nothing was made."
+    if cluster.record.ready:
+        return ""  # as it was before
+    made = "What this command made was destroyed again, unless a warning says otherwise. "
+    return f"{made if options.stop_on_failure else ''}What there is was kept.\n{kept}"
+
+
+def print_verdict(command: AbstractCommand, report: Report) -> int:
+    """Print the last lines of a command that configures nodes; return the exit status that goes with them."""
     details = render.evidence(report)
     if details:
         say(details)
     print(render.verdict(report), flush=True)
     if report.verdict is Verdict.NOT_READY:
-        say(
-            f"\nWhat there is was kept. To carry on: elasticluster start {report.cluster.template}"
-            f" --name {report.cluster.name}; to remove it: elasticluster stop {report.cluster.name}"
-        )
-    if report.verdict is Verdict.NOT_VERIFIED and require_check:
+        say("\n" + render.what_is_left(report, command.carry_on(report.cluster.name)))
+    if report.verdict is Verdict.NOT_VERIFIED and command.params.require_check:
         return EXIT_NOT_VERIFIED
     return max(EXIT_CODES[report.verdict], EXIT_CODES[Verdict.PARTLY_READY] if report.lost else 0)

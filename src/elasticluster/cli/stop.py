@@ -49,3 +49,7 @@ class Stop(AbstractCommand):
             cluster.stop(force=self.params.force, wait=self.params.wait)
         print(f"Cluster `{cluster.name}` was stopped.")
         return 0
+
+    def how_to_go_on(self) -> str:
+        """Return the command that destroys the rest, and the one that brings the cluster up again."""
+        return self.carry_on(self.params.cluster) or f"Nothing is left of cluster `{self.params.cluster}`."

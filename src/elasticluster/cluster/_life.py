@@ -224,13 +224,15 @@ class LivingCluster(ClusterView):
     def update_config(self, cluster_config: Mapping[str, Any]) -> None:
         """Take over those configuration values that are safe to change on a running cluster.
 
-        They are ``ssh_to``, ``start_timeout``, ``ssh_probe_timeout`` and ``ssh_proxy_command``.
+        They are ``ssh_to``, ``start_timeout``, ``start_failure``, ``ssh_probe_timeout`` and
+        ``ssh_proxy_command``.
         """
         login = self._base.login
         self._base = replace(
             self._base,
             ssh_to=cluster_config.get("ssh_to", self._base.ssh_to),
             start_timeout=cluster_config.get("start_timeout", self._base.start_timeout),
+            start_failure=cluster_config.get("start_failure", self._base.start_failure),
             login=replace(
                 login,
                 probe_timeout=cluster_config.get("ssh_probe_timeout", login.probe_timeout),

@@ -112,7 +112,8 @@ class ClusterView:
             argument = what.replace(" ", "_")
             raise ConfigurationError(
                 f"Cluster '{self.name}' has no {what}.",
-                hint=f"Give one as `{argument}` when you make the cluster.",
+                hint=f"Give one as `{argument}` when you make the cluster, or write its template "
+                f"`[cluster/{self.template}]` into the configuration.",
             )
 
     def get_all_nodes(self) -> list[Node]:

@@ -128,6 +128,7 @@ class TemplateResolver:
             kinds=self._kinds(counts, cloud, login_values),
             ssh_to=self._ssh_to(counts.kinds),
             start_timeout=fixed.get("start_timeout", 0),
+            start_failure=fixed.get("start_failure", ""),
             extra={key: fixed[key] for key in ("thread_pool_max_size",) if key in fixed},
         )
 

@@ -40,6 +40,13 @@ CLUSTER_KEYS = (
     Key("ssh_probe_timeout", "float", default=5.0, help="seconds that one SSH attempt may take"),
     Key("ssh_proxy_command", "str", default="", help="ProxyCommand of ssh, with %h, %p and %r"),
     Key("start_timeout", "float", default=600.0, help="seconds to run, and again to answer SSH"),
+    Key(
+        "start_failure",
+        "str",
+        default="keep",
+        choices=("keep", "stop"),
+        help="what becomes of machines made by a start that fails",
+    ),
     Key("thread_pool_max_size", "int", help="accepted for old files; without effect"),
 )
 

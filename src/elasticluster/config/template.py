@@ -41,6 +41,7 @@ class Template:
         kinds: kinds of nodes in the order of the section, also those with 0 nodes.
         ssh_to: kind or name of the node that `ssh` goes to; empty: found by rule.
         start_timeout: seconds that instances may take to run, and again to answer SSH.
+        start_failure: what becomes of machines made by a start that fails: ``keep`` or ``stop``.
         extra: ``thread_pool_max_size``, where given.
     """
 
@@ -52,6 +53,7 @@ class Template:
     kinds: Mapping[str, KindTemplate]
     ssh_to: str = ""
     start_timeout: float = 600
+    start_failure: str = "keep"
     extra: Mapping[str, Json] = field(default_factory=dict)
 
     def with_counts(self, counts: Mapping[str, int]) -> Self:

@@ -13,6 +13,7 @@ from elasticluster.model import (
     Layer,
     NodeRecord,
     NodeSpec,
+    NodeState,
     Report,
     Tags,
     Verdict,
@@ -102,6 +103,12 @@ def test_list_nodes():
     )
 
 
+def test_list_nodes_marks_nodes_that_are_not_in_use():
+    for state in (NodeState.PAUSED, NodeState.LEAVING):
+        cluster = CLUSTER.with_nodes(replace(CLUSTER.nodes[0], state=state))
+        assert f"    instance flavor: m1.small\n    state: {state}\n\n" in render.node_list(cluster)
+
+
 def test_list_nodes_is_read_by_the_manuals_shell_idiom():
     lines = [line for line in render.node_list(CLUSTER).splitlines() if "  -" in line]
     assert [line.split("-")[1].strip() for line in lines] == ["frontend001", "compute001", "compute002"]
@@ -174,6 +181,43 @@ def test_dry_run_of_stop():
         "  - what is stored of it here\n"
         "Nothing was changed."
     )
+
+
+def test_dry_run_of_resize():
+    plan = render.resize_plan(
+        CLUSTER, {"compute": COMPUTE}, {"compute": 1}, {"frontend001": "job 17", "compute002": ""}
+    )
+    assert plan == (
+        "Cluster `slurm` on local:\n"
+        "  + 1 compute node (debian-13, m1.small)\n"
+        "  - frontend001 (instance i-0000299f, at work on job 17)\n"
+        "  - compute002 (no instance)\n"
+        "Nothing was changed."
+    )
+
+
+def test_nodes_about_to_be_removed_are_named_with_their_work():
+    assert render.leaving(CLUSTER, {"compute002": "", "compute001": "job 17"}, waited_for=True) == (
+        "To be removed from cluster `slurm`, with all data on them:\n"
+        "  compute002\n"
+        "  compute001: at work on job 17\n"
+        "No new work is given to them, and what they are at work on is waited for.\n"
+        "No compute node is left then: this removes the last one."
+    )
+    assert render.leaving(CLUSTER, {"compute002": ""}, waited_for=False) == (
+        "To be removed from cluster `slurm`, with all data on them:\n"
+        "  compute002\n"
+        "Jobs on them are not waited for: they are lost."
+    )
+
+
+def test_what_is_left_after_a_failure():
+    kept = report(Verdict.NOT_READY)
+    assert render.what_is_left(kept, "To carry on: …") == "What there is was kept.\nTo carry on: …"
+    undone = report(Verdict.NOT_READY, undone=("compute001",))
+    gone = "Destroyed again, as `--on-failure` or `start_failure` says: compute001.\n"
+    assert render.what_is_left(undone, "") == f"{gone}Nothing is left of the cluster."
+    assert render.what_is_left(undone, "To carry on: …") == f"{gone}Still there: frontend001.\nTo carry on: …"
 
 
 def test_json_of_a_cluster_holds_no_secret():

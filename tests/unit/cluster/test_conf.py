@@ -86,6 +86,75 @@ def test_stored_cluster_learns_what_is_safe_to_change(creator, config):
     assert [node.name for node in loaded.get_all_nodes()] == ["frontend001", "compute001", "compute002"]
 
 
+def test_start_failure_of_the_template_is_remembered_and_may_change(creator, config):
+    cluster = creator.create_cluster("slurm")
+    assert cluster.record.start_failure == "keep"
+    cluster.repository.save_or_update(cluster)
+    config.write_text(config.read_text().replace("ssh_to=frontend", "ssh_to=frontend\nstart_failure=stop"))
+    again = make_creator(str(config), creator.storage_path)
+    assert again.create_cluster("slurm", "other").record.start_failure == "stop"
+    loaded = again.load_cluster("slurm")
+    again.update(loaded)
+    assert loaded.record.start_failure == "stop"
+
+
+@pytest.fixture
+def growing(creator, config):
+    """Return a cluster without compute nodes, and its creator; the configuration has a second template."""
+    cluster = creator.create_cluster("slurm", counts={"compute": 0})
+    cluster.repository.save_or_update(cluster)
+    config.write_text(
+        config.read_text() + "\n[setup/gpu]\ngpu_groups=slurm_worker\n"
+        "[cluster/gpu]\ncloud=local\nlogin=local\nsetup=gpu\nimage_id=debian-12\nflavor=8cpu-8ram\ngpu_nodes=1\n"
+        "[cloud/far]\nprovider=docker\ndocker_host=unix:///far\n"
+        "[cluster/far]\ncloud=far\nlogin=local\nsetup=gpu\nimage_id=debian-12\nflavor=8cpu-8ram\ngpu_nodes=1\n"
+    )
+    again = make_creator(str(config), creator.storage_path)
+    return again, again.load_cluster("slurm")
+
+
+def test_new_nodes_are_like_the_newest_of_their_kind(growing):
+    creator, cluster = growing
+    for flavor in ("1cpu-1ram", "3cpu-3ram"):
+        cluster.add_node("compute", "debian-13", "debian", flavor, "default")
+    assert creator.specs_to_grow(cluster, ["compute"])["compute"].flavor == "3cpu-3ram"
+
+
+def test_new_nodes_of_an_empty_kind_are_as_the_template_says(growing):
+    creator, cluster = growing
+    template = creator.node_specs("slurm")
+    assert creator.specs_to_grow(cluster, ["compute"]) == {"compute": template["compute"]}
+
+
+def test_new_nodes_are_as_another_template_says_if_that_is_named(growing):
+    creator, cluster = growing
+    assert creator.specs_to_grow(cluster, ["gpu"], "gpu")["gpu"].flavor == "8cpu-8ram"
+    with pytest.raises(UsageError, match="Template 'gpu' has no nodes of kind 'compute'"):
+        creator.specs_to_grow(cluster, ["compute"], "gpu")
+    with pytest.raises(TemplateNotFound):
+        creator.specs_to_grow(cluster, ["gpu"], "gup")
+
+
+def test_new_nodes_of_which_nothing_is_known_are_refused(growing):
+    creator, cluster = growing
+    message = (
+        "Cluster 'slurm' has no node of kind 'gpu' to make others like, and its template 'slurm' says "
+        "nothing of such nodes."
+    )
+    with pytest.raises(UsageError) as caught:
+        creator.specs_to_grow(cluster, ["gpu"])
+    assert caught.value.message == message
+    cluster._base = replace(cluster.record, template="lost")
+    with pytest.raises(UsageError, match="its template 'lost' is not in the configuration"):
+        creator.specs_to_grow(cluster, ["gpu"])
+
+
+def test_new_nodes_of_another_cloud_are_refused(growing):
+    creator, cluster = growing
+    with pytest.raises(ClusterConflict, match="is on cloud 'local', but template 'far' is for another one"):
+        creator.specs_to_grow(cluster, ["gpu"], "far")
+
+
 def test_template_may_not_move_a_running_cluster_to_another_cloud(creator, config):
     cluster = creator.create_cluster("slurm")
     cluster.nodes["frontend"][0].record = replace(cluster.nodes["frontend"][0].record, instance_id="c-1")

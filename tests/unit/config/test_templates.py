@@ -28,6 +28,7 @@ def test_template_carries_everything_that_its_sections_say(files: SimpleNamespac
     assert template.login == Login()
     assert template.kinds["compute"].spec == spec
     assert (template.name, template.ssh_to, template.start_timeout, template.extra) == ("slurm", "", 600, {})
+    assert template.start_failure == "keep"
     assert template.setup == ComponentRef(
         type="ansible",
         args={
@@ -48,7 +49,7 @@ def test_template_keeps_the_order_of_its_kinds(files: SimpleNamespace) -> None:
 def test_template_turns_cluster_and_login_keys_into_values(files: SimpleNamespace) -> None:
     cluster = (
         "ssh_to=compute002\nstart_timeout=90\nssh_probe_timeout=2.5\nssh_proxy_command=ssh -W %h:%%p x\n"
-        "thread_pool_max_size=3\ncompute_nodes_min=1\n"
+        "thread_pool_max_size=3\ncompute_nodes_min=1\nstart_failure=stop\n"
     )
     text = (files.good + cluster).replace("[setup", "image_sudo=no\nimage_user_sudo=admin\n[setup", 1)
     template = files.read(text).template("slurm")
@@ -56,6 +57,7 @@ def test_template_turns_cluster_and_login_keys_into_values(files: SimpleNamespac
         image_sudo=False, image_user_sudo="admin", proxy_command="ssh -W %h:%p x", probe_timeout=2.5
     )
     assert (template.ssh_to, template.start_timeout) == ("compute002", 90)
+    assert template.start_failure == "stop"
     assert template.extra == {"thread_pool_max_size": 3}
     assert [nodes.min_count for nodes in template.kinds.values()] == [None, 1]
     assert (template.setup.args["sudo"], template.setup.args["sudo_user"]) == (False, "admin")

@@ -289,9 +289,11 @@ class DockerProvider(AbstractCloudProvider):
         """Return a container as an instance.
 
         One that was up before has not failed at boot: this computer, or its engine, went down at once. It can
-        be started again with all that is on it. If it ends so after we have started it, it is broken.
+        be started again with all that is on it. If it ends so as soon as we have started it, it is broken.
         """
         found = labels.to_instance(summary)
+        if found.state is InstanceState.RUNNING:
+            self._resumed.discard(found.id)
         went_down = labels.init_failed(summary) and found.id not in self._resumed
         if went_down and self._host_keys(found.id):
             return replace(found, state=InstanceState.STOPPED, reason="")
