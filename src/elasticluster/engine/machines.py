@@ -49,8 +49,8 @@ def _refuse_untagged(run: Run, plan: StartPlan) -> None:
     names = [node.name for node in run.cluster.nodes if node.untagged and node.name not in plan.present]
     if names:
         raise ClusterError(
-            f"The machines of {', '.join(names)} carry no tags of this program, so it cannot tell whether they "
-            "exist, and would make them a second time.",
+            f"The machines of {', '.join(names)} carry no tags of this program, so it cannot tell whether "
+            "they exist, and would make them a second time.",
             hint=f"Cluster '{run.cluster.name}' can be listed, used, set up and stopped as it is.",
         )
 
