@@ -133,6 +133,16 @@ use_sshd() { # OpenSSH's server, which tests run on loopback under a port of the
   apt_install_idle ssh openssh-server
 }
 
+use_trouble() { # what tests make trouble with: another clock, a network of a second engine's own
+  local packages=()
+  command -v faketime >/dev/null || packages+=(faketime)
+  command -v ip >/dev/null || packages+=(iproute2)
+  command -v nsenter >/dev/null || packages+=(util-linux)
+  [ "${#packages[@]}" = 0 ] && return
+  may_install || missing "${packages[*]}, which the tests need" "Install these packages."
+  apt_install "${packages[@]}"
+}
+
 use_engine() { # have a Docker engine answer; start one of our own if root may
   engine_answers && return
   [ -z "${DOCKER_HOST:-}" ] || missing "a Docker engine at DOCKER_HOST=$DOCKER_HOST" "Start it, or unset DOCKER_HOST."

@@ -13,6 +13,7 @@ from elasticluster.engine.configure import StartOptions, configure
 from elasticluster.engine.connect import connect, ended, gone, write_known_hosts
 from elasticluster.engine.events import Phase
 from elasticluster.engine.machines import bring_up, look_ahead, make, restrict
+from elasticluster.engine.plan import plan_start
 from elasticluster.engine.run import Run, Tools, seen
 from elasticluster.engine.undo import begun, forget, undo
 from elasticluster.exceptions import ElastiClusterError
@@ -85,13 +86,16 @@ def _read_addresses(run: Run) -> None:
 
     A machine that carries no tags may run for all we know.
     """
-    machines = look_ahead(run.cluster, run.tools).present
+    listed = run.tools.provider.list_instances(run.cluster.uuid)
+    machines = plan_start(run.cluster, listed).present
+    broken = {machine.id: machine for machine in listed if machine.state is InstanceState.ERROR}
     run.update(seen(run.node(name), machine) for name, machine in machines.items())
     failures = {}
     for node in run.cluster.nodes:
         machine = machines.get(node.name)
         if machine is None and node.staying and node.batch:
-            failures[node.name] = gone(node)
+            ill = broken.get(node.instance_id or "")
+            failures[node.name] = ended(ill) if ill else gone(node)
         elif machine and machine.state is InstanceState.STOPPED and node.state is not NodeState.PAUSED:
             failures[node.name] = ended(machine)
     nowhere = (name for name in failures if name not in machines)  # its port may be another machine's by now

@@ -88,7 +88,7 @@ def plan_stop(cluster: ClusterRecord, instances: Sequence[Instance]) -> StopPlan
 def _match(
     nodes: Sequence[NodeRecord], instances: Sequence[Instance]
 ) -> tuple[dict[str, Instance], tuple[Instance, ...]]:
-    """Find each node's machine: by its id, else by the node's name in its tags, else by its batch.
+    """Find each node's machine: by its id, else by name and batch in its tags, else by its batch.
 
     Machines of one create call that could not be tagged one by one are given out in launch order, to
     the nodes that were announced for that call, in their order.
@@ -106,7 +106,9 @@ def _match(
         elif machine.tags.batch:
             by_batch[machine.tags.batch].append(machine)
     for node in nodes:
-        candidates = by_name[node.name] or by_batch[node.batch or ""]
+        # A node has the token of the call on disk before its machine is asked for: another is not its own.
+        ours = [one for one in by_name[node.name] if node.batch in (None, one.tags.batch)]
+        candidates = ours or by_batch[node.batch or ""]
         if node.name not in matched and candidates:
             matched[node.name] = free.pop(candidates.pop(0).id)
     in_order = {node.name: matched[node.name] for node in nodes if node.name in matched}

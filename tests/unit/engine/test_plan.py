@@ -56,6 +56,14 @@ def test_plan_finds_machines_of_lost_replies_by_their_names():
     assert names(plan) == [("c1",)]
 
 
+def test_plan_takes_no_machine_for_a_node_that_another_call_has_made():
+    node = planned("c1", state=NodeState.CREATING, batch="b")
+    stranger = machine(7, node="c1", batch="forged")
+    plan = plan_start(cluster(node), [stranger])
+    assert plan.strays == (stranger,)
+    assert names(plan) == [("c1",)]
+
+
 def test_plan_gives_unnamed_machines_of_a_batch_out_in_launch_order():
     nodes = [planned(f"c{n}", state=NodeState.CREATING, batch="b") for n in (1, 2)]
     plan = plan_start(cluster(*nodes), [machine(8, batch="b", index=1), machine(9, batch="b", index=0)])
