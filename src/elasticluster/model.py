@@ -174,7 +174,7 @@ class ComponentRef:
     """
 
     type: str
-    args: Mapping[str, Json] = field(default_factory=dict)
+    args: Mapping[str, Json] = field(default_factory=dict, repr=False)
     section: str = ""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from elasticluster.exceptions import (
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
     from elasticluster.conf import Creator
-    from elasticluster.model import ComponentRef
+    from elasticluster.model import ClusterRecord, ComponentRef
     from elasticluster.providers import AbstractCloudProvider
 
 
@@ -128,7 +129,8 @@ def adopt(creator: Creator, found: Found, template: str = "", name: str = "") ->
         the cluster, stored. :func:`key_problem` tells whether its nodes can be logged in to.
 
     Raises:
-        ClusterConflict: a cluster of that name is stored, or the tags are not of this program's making.
+        ClusterConflict: a cluster of that name is stored, its template is for another cloud, or the tags are
+            not of this program's making.
         ConfigurationError: there is no such template.
     """
     from elasticluster.cluster import Cluster
@@ -144,6 +146,12 @@ def adopt(creator: Creator, found: Found, template: str = "", name: str = "") ->
             hint="" if found.orphan.forged else "Adopt it under another name.",
         )
     made = creator.create_cluster(template or tags.template, name)
+    if made.record.cloud.section != found.cloud:
+        raise ClusterConflict(
+            f"Template '{made.template}' is for cloud '{made.record.cloud.section}', "
+            f"but cluster '{tags.name}' is on '{found.cloud}'.",
+            hint=f"Name a template for cloud '{found.cloud}'.",
+        )
     specs = creator.node_specs(made.template)
     record = orphans.rebuild(found.orphan, replace(made.record, nodes=()), specs)
     cluster = Cluster.from_record(record, repository)
@@ -205,16 +213,22 @@ def _provider(creator: Creator, name: str, stored: Mapping[str, ComponentRef]) -
 
 def _stored_clouds(creator: Creator) -> dict[str, ComponentRef]:
     """Return the clouds that stored clusters use, by the name of their section."""
-    repository = creator.create_repository()
-    refs = [repository.store.load(name).cloud for name in repository.names()]
+    refs = [record.cloud for record in _records(creator)]
     return {ref.section or ref.type: ref for ref in refs if ref.type}
 
 
 def _known(creator: Creator) -> set[str]:
-    """Return the UUIDs of all stored clusters.
+    """Return the UUIDs of all stored clusters; as :func:`_records`."""
+    return {record.uuid for record in _records(creator)}
+
+
+def _records(creator: Creator) -> Iterator[ClusterRecord]:
+    """Yield the records of all stored clusters.
 
     Raises:
         StateError: one cannot be read: what it is about must not be taken for forgotten.
     """
     repository = creator.create_repository()
-    return {repository.store.load(name).uuid for name in repository.names()}
+    for name in repository.names():
+        with contextlib.suppress(ClusterNotFound):  # stopped since it was listed
+            yield repository.store.load(name)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from elasticluster.engine.fakes import FakeCloud
+from elasticluster.engine.ports import Created
 from elasticluster.engine.resize import choose
 from elasticluster.exceptions import (
     CapacityError,
@@ -13,6 +14,7 @@ from elasticluster.exceptions import (
     ClusterSizeError,
     ConfigurationError,
     InstanceError,
+    NodeNotFound,
 )
 from elasticluster.model import Failure, InstanceState, Layer, NodeRecord, NodeState, Verdict
 
@@ -202,6 +204,38 @@ def test_machine_that_cannot_be_destroyed_is_destroyed_by_the_next_start(world, 
     assert len(world.cloud.machines) == 2
 
 
+def test_quorum_does_not_count_nodes_that_are_leaving(world, cluster):
+    before = world.start(replace(cluster, min_nodes={"compute": 2})).cluster
+    leaving = replace(before.node("compute001"), state=NodeState.LEAVING)
+    world.store.save(before.with_nodes(leaving))
+    assert world.configure(world.store.load("slurm")).verdict is Verdict.READY
+
+
+def test_paused_cluster_has_got_rid_of_nodes_that_were_leaving(world, cluster):
+    before = world.start(cluster).cluster
+    leaving = replace(before.node("compute001"), state=NodeState.LEAVING)
+    world.store.save(before.with_nodes(leaving))
+    assert names(world.pause(world.store.load("slurm"))) == ["frontend001", "compute002"]
+    assert len(world.cloud.machines) == 2
+
+
+def test_node_that_is_not_there_cannot_be_removed(world, cluster):
+    with pytest.raises(NodeNotFound, match="has no node compute007"):
+        world.shrink(world.start(cluster).cluster, ["compute007"])
+
+
+def test_services_are_asked_though_the_last_setup_came_to_nothing(world, cluster):
+    before = world.start(cluster).cluster
+    world.setup.broken = "the playbook cannot be read"
+    failed = world.configure(before)
+    assert failed.verdict is Verdict.NOT_READY
+    world.setup.working = {"compute002": "job 17"}
+    assert choose(failed.cluster, world.tools, {"compute": 1}) == {"compute001": ""}
+    world.setup.broken = ""
+    world.grow(with_new(failed.cluster, NEW[:1]), NEW[:1])
+    assert world.setup.jobs[-1].joining == ()  # all of them, since nobody knows how far it has come
+
+
 def test_leaving_node_is_neither_lost_nor_wanted(world, cluster):
     before = world.start(cluster).cluster
     leaving = replace(before.node("compute001"), state=NodeState.LEAVING)
@@ -309,6 +343,33 @@ def test_failed_start_touches_only_what_it_made_itself(world, cluster):
     }
     assert alive == kept
     assert world.store.load("slurm").node("compute002").state is NodeState.PLANNED
+
+
+def test_failed_start_keeps_what_a_cluster_shared_though_all_its_machines_are_made_anew(world, cluster):
+    before = world.start(cluster).cluster
+    world.cloud.machines.clear()
+    world.network.deaf["compute002"] = Failure(layer=Layer.LOGIN, message="denied")
+    report = world.start(before, stop_on_failure=True)
+    assert set(report.undone) == {node.name for node in cluster.nodes}
+    assert world.cloud.machines == {}
+    assert world.cloud.shared == {cluster.uuid}
+    assert world.store.names() == ["slurm"]
+    world.network.deaf.clear()
+    assert world.start(world.store.load("slurm")).verdict is Verdict.READY
+
+
+def test_broken_machine_that_only_its_tags_tell_of_is_undone_too(world, cluster):
+    class LosesReplies(FakeCloud):
+        def create_instances(self, request):
+            super().create_instances(request)
+            return Created(failures=dict.fromkeys(request.names, InstanceError("No reply.")))
+
+    before = world.start(cluster).cluster
+    world.cloud.__class__ = LosesReplies
+    world.cloud.ill["compute003"] = InstanceState.ERROR
+    report = world.grow(with_new(before, NEW[:1]), NEW[:1], stop_on_failure=True)
+    assert report.undone == ("compute003",)
+    assert len(world.cloud.machines) == 3
 
 
 def test_error_in_the_middle_of_a_start_is_undone_too(world, cluster):

@@ -11,6 +11,7 @@ from elasticluster.engine.events import NodeDone, Phase, PhaseStarted, Warned
 from elasticluster.engine.fakes import FakeCloud, host_key
 from elasticluster.engine.stop import pause
 from elasticluster.exceptions import (
+    CapacityError,
     ClusterError,
     ClusterNotFound,
     ConfigurationError,
@@ -509,3 +510,46 @@ def test_machines_that_carry_no_tags_are_neither_made_twice_nor_given_up(world, 
     assert "can be listed, used, set up and stopped" in caught.value.hint
     assert world.cloud.machines == {}
     assert world.configure(world.store.load("slurm")).verdict is Verdict.READY
+
+
+def test_node_started_by_itself_is_not_made_twice_either(world, cluster):
+    record = world.start(cluster).cluster
+    old = replace(record.node("compute001"), batch=None)
+    world.store.save(record.with_nodes(old))
+    world.cloud.machines.pop(old.instance_id)
+    with pytest.raises(ClusterError, match="compute001 carry no tags"):
+        execute.launch(world.store.load("slurm"), world.tools, ["compute001"])
+    assert world.store.load("slurm").node("compute001").instance_id == old.instance_id
+
+
+def test_machine_that_does_not_start_again_stays_paused_and_is_tried_again(world, cluster):
+    class Tired(FakeCloud):
+        tired = True
+
+        def resume_instances(self, ids):
+            return (
+                dict.fromkeys(ids, CapacityError("No room.")) if self.tired else super().resume_instances(ids)
+            )
+
+    world.cloud = Tired(clock=world.cloud.clock)
+    paused = world.pause(world.start(cluster).cluster)
+    report = world.start(paused)
+    assert report.verdict is Verdict.NOT_READY
+    assert {str(why) for name, why in report.lost.items() if name == "compute001"} == {
+        f"boot: its instance {paused.node('compute001').instance_id} could not be started again: No room."
+    }
+    assert {node.state for node in world.store.load("slurm").nodes} == {NodeState.PAUSED}
+    world.cloud.tired = False
+    assert world.start(world.store.load("slurm")).verdict is Verdict.READY
+
+
+def test_machines_that_may_have_been_made_unseen_are_told_of(world, cluster):
+    world.cloud.tags_instances = False
+    begun = replace(cluster.nodes[1], state=NodeState.CREATING, batch="b")
+    world.store.save(cluster.with_nodes(begun))
+    for command in (world.start, world.stop):
+        world.events.clear()
+        world.store.save(cluster.with_nodes(begun))
+        command(world.store.load("slurm"))
+        texts = [event.text for event in world.told(Warned)]
+        assert any("was ended while it made compute001" in text for text in texts), command

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from elasticluster.repository import AbstractClusterRepository
 
 _DEFAULT_INTERVAL = 10
+_working: defaultdict[tuple[str, str], threading.RLock] = defaultdict(threading.RLock)
+"""Held by the thread that works on a cluster, by place and name."""
 
 
 class LivingCluster(ClusterView):
@@ -267,18 +271,22 @@ class LivingCluster(ClusterView):
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes off the cluster, and make sure that none has changed it since it was read."""
-        with self._store.lock(self.name):
+        """Keep others off the cluster, and make sure that none has changed it since it was read.
+
+        The store's lock keeps processes apart; threads of this one wait for each other.
+        """
+        with _working[self.repository.place, self.name], self._store.lock(self.name):
             self._refuse_if_changed(self._load())
             if not self._base.owner:
                 self._base = replace(self._base, owner=self.repository.owner)
             try:
                 yield
             except BaseException:
-                self._adopt(self._load() or self.record)  # what was done before the error is true
+                with contextlib.suppress(StateError):  # it would take the place of the error itself
+                    self._stored = self._load()
+                    self._adopt(self._stored or self.record)  # what was done before the error is true
                 raise
-            finally:
-                self._stored = self._load()
+            self._stored = self._load()
 
     def _load(self) -> ClusterRecord | None:
         try:
@@ -294,7 +302,7 @@ class LivingCluster(ClusterView):
             )
         if self._stored and now is None:
             raise ClusterNotFound(f"Cluster '{self.name}' was stopped by another command meanwhile.")
-        if self._stored and now != self._stored:
+        if self._stored and now not in (self._stored, self.record):
             raise StateError(
                 f"Cluster '{self.name}' was changed by another command meanwhile.", hint="Load it again."
             )

@@ -105,7 +105,7 @@ def _after_setup(node: NodeRecord, result: SetupResult, joining: Collection[str]
     if not node.usable or not _takes_part(node, joining):
         return node
     if result.error:
-        return replace(node, state=NodeState.REACHABLE)
+        return node  # what it was before is all that is known
     return replace(node, state=NodeState.READY if node.name in result.checked else NodeState.CONFIGURED)
 
 
@@ -136,16 +136,24 @@ def _unproved(cluster: ClusterRecord) -> tuple[str, ...]:
 def lost(cluster: ClusterRecord) -> dict[str, Failure]:
     """Return why each node is not usable that is not."""
     unknown = Failure(layer=Layer.BOOT, message="it has not come up")
-    return {node.name: node.failure or unknown for node in cluster.nodes if node.staying and not node.usable}
+    paused = Failure(layer=Layer.BOOT, message="it is paused")
+    return {
+        node.name: node.failure or (paused if node.state is NodeState.PAUSED else unknown)
+        for node in cluster.nodes
+        if node.staying and not node.usable
+    }
 
 
 def too_few(cluster: ClusterRecord) -> str:
     """Say which kinds have fewer usable nodes than they need; empty if none has."""
     short = []
     for kind in cluster.kinds:
-        nodes = [node for node in cluster.of_kind(kind) if node.staying]
+        everyone = cluster.of_kind(kind)
+        nodes = [node for node in everyone if node.staying]
         usable = sum(node.usable for node in nodes)
         needed = cluster.min_nodes.get(kind, len(nodes))
+        if len(nodes) < len(everyone):  # those who leave were still counted when that was said
+            needed = min(needed, len(nodes))
         if usable < needed:
             short.append(f"{usable} of {len(nodes)} {kind} nodes are usable, at least {needed} are needed")
     return "; ".join(short)

@@ -209,12 +209,15 @@ def _not_up(node: NodeRecord, timeout: float, reason: str) -> Failure:
     return Failure(layer=Layer.BOOT, message=f"did not run within {timeout:g} s{said}")
 
 
+_NOT_EXPECTED = (NodeState.DOWN, NodeState.PAUSED, NodeState.LEAVING)
+
+
 def _expected(run: Run, only: Collection[str] | None) -> list[NodeRecord]:
-    """Return the nodes, or those of some names, that are neither given up nor about to be removed."""
+    """Return the nodes, or those of some names, that are on their way or up."""
     return [
         node
         for node in run.cluster.nodes
-        if node.staying and node.state is not NodeState.DOWN and (only is None or node.name in only)
+        if node.state not in _NOT_EXPECTED and (only is None or node.name in only)
     ]
 
 

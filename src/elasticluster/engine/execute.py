@@ -32,8 +32,8 @@ def start(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report
     Raises:
         ElastiClusterError: nothing could be begun; a cluster that did not exist before is not kept.
     """
-    existed = cluster.name in tools.store.names()
     run = Run.begin(cluster, tools)
+    run.fresh = cluster.name not in tools.store.names()
     run.save()
     try:
         bring_up(run, options.max_parallel)
@@ -42,7 +42,7 @@ def start(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report
         anything = any(begun(node) for node in run.cluster.nodes)
         if anything and options.stop_on_failure:
             undo(run)
-        elif not existed and not anything:
+        elif run.fresh and not anything:
             forget(run)
         raise
     failed = report.verdict is Verdict.NOT_READY

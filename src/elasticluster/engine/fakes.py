@@ -248,6 +248,7 @@ class FakeSetup:
         working: for node names, what they are at work on; it does not end by itself.
         stubborn: for node names, why they cannot be taken out of the services.
         unverified: groups that bring no check.
+        broken: what keeps a setup as a whole from going on; empty if nothing.
         jobs: what it was asked to do.
         refused: raised by the check before anything is made.
     """
@@ -256,6 +257,7 @@ class FakeSetup:
     working: dict[str, str] = field(default_factory=dict)
     stubborn: dict[str, str] = field(default_factory=dict)
     unverified: tuple[str, ...] = ()
+    broken: str = ""
     jobs: list[SetupJob] = field(default_factory=list)
     refused: ElastiClusterError | None = None
     meanwhile: Callable[[], None] = lambda: None
@@ -286,6 +288,7 @@ class FakeSetup:
             },
             checked=frozenset(usable) - frozenset(self.failing),
             unverified=self.unverified,
+            error=self.broken,
         )
 
     def busy(self, job: SetupJob, tell: Listener) -> Mapping[str, str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from elasticluster.engine.connect import boot, connect, write_known_hosts
 from elasticluster.engine.create import create, requests_for
 from elasticluster.engine.events import Phase
 from elasticluster.engine.plan import Batch, StartPlan, plan_start
 from elasticluster.engine.run import Run, Tools, seen
-from elasticluster.exceptions import ClusterError
-from elasticluster.model import ClusterRecord, InstanceState, KeyPair
+from elasticluster.exceptions import CloudProviderError, ClusterError
+from elasticluster.model import ClusterRecord, Failure, InstanceState, KeyPair, Layer, NodeState
 
 
 def look_ahead(cluster: ClusterRecord, tools: Tools) -> StartPlan:
@@ -31,13 +32,22 @@ def bring_up(run: Run, max_parallel: int, only: Collection[str] | None = None) -
     plan = look_ahead(run.cluster, run.tools)
     for stray in plan.strays:
         run.warn(
-            f"Instance {stray.id} carries this cluster's UUID but no node's name; `stop` removes it too."
+            f"Instance {stray.id} carries this cluster's UUID but belongs to no node; `stop` removes it too."
         )
-    _refuse_untagged(run, plan)
     locate(run, plan)
     resumed = make(run, plan if only is None else restrict(plan, only, run.cluster), key, max_parallel)
     boot(run, timeout, resumed, only)
     connect(run, key, timeout, only)
+
+
+def warn_of_untraceable(run: Run) -> None:
+    """Tell of machines that may have been made when a command was killed, where no listing shows them."""
+    names = [node.name for node in run.cluster.nodes if node.batch and not node.instance_id]
+    if names and not run.tools.provider.tags_instances:
+        run.warn(
+            f"A command was ended while it made {', '.join(names)}. This cloud's provider cannot tell "
+            "whether machines were made: look there for some that belong to nobody."
+        )
 
 
 def _refuse_untagged(run: Run, plan: StartPlan) -> None:
@@ -46,7 +56,7 @@ def _refuse_untagged(run: Run, plan: StartPlan) -> None:
     Raises:
         ClusterError: some node's machine was made by a program that writes no tags.
     """
-    names = [node.name for node in run.cluster.nodes if node.untagged and node.name not in plan.present]
+    names = [name for batch in plan.create for name in batch.names if run.node(name).untagged]
     if names:
         raise ClusterError(
             f"The machines of {', '.join(names)} carry no tags of this program, so it cannot tell whether "
@@ -79,8 +89,10 @@ def make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> Coll
         names of the nodes whose machines were started again.
     """
     provider = run.tools.provider
+    _refuse_untagged(run, plan)
     run.update(seen(run.node(name), machine) for name, machine in plan.present.items())
     single = not provider.tags_instances
+    warn_of_untraceable(run)
     requests = requests_for(run.cluster, plan.create, key, max_parallel, single=single)
     with run.phase(Phase.PREFLIGHT, len(run.cluster.nodes)):
         run.tools.setup.check(run.cluster)
@@ -133,6 +145,17 @@ def _resume(run: Run, plan: StartPlan) -> Collection[str]:
     """Start stopped machines again; return the names of the nodes that this was accepted for."""
     ids = {name: plan.present[name].id for name in plan.resume}
     failures = run.tools.provider.resume_instances(list(ids.values())) if ids else {}
+    accepted = {name for name, machine in ids.items() if machine not in failures}
+    run.update(replace(run.node(name), state=NodeState.CREATING) for name in accepted)
+    run.update(
+        replace(run.node(name), state=NodeState.PAUSED, failure=_still_paused(machine, failures[machine]))
+        for name, machine in ids.items()
+        if machine in failures
+    )
     for machine, error in failures.items():
         run.warn(f"Instance {machine} could not be started again: {error}")
-    return {name for name, machine in ids.items() if machine not in failures}
+    return accepted
+
+
+def _still_paused(machine: str, error: CloudProviderError) -> Failure:
+    return Failure(layer=Layer.BOOT, message=f"its instance {machine} could not be started again: {error}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from elasticluster.model import ClusterRecord, Instance, InstanceState, NodeRecord, NodeSpec
@@ -66,15 +66,21 @@ def plan_start(cluster: ClusterRecord, instances: Sequence[Instance]) -> StartPl
         resume=tuple(n for n, machine in present.items() if machine.state is InstanceState.STOPPED),
         create=_batches(missing),
         discard=tuple(machine.id for machine in replaced),
-        leaving=machines_of([node for node in cluster.nodes if not node.staying], found),
+        leaving=machines_of(cluster, [node.name for node in cluster.nodes if not node.staying], instances),
         strays=(*strays, *(machine for machine in broken if machine not in replaced)),
     )
 
 
-def machines_of(nodes: Iterable[NodeRecord], found: Mapping[str, Instance]) -> dict[str, str]:
-    """Return the instance id of each node by name: as found by its tags, else as recorded, else empty."""
+def machines_of(
+    cluster: ClusterRecord, names: Collection[str], instances: Iterable[Instance]
+) -> dict[str, str]:
+    """Return the instance ids of some nodes by name: of what is there, else as recorded, else empty."""
+    there = [machine for machine in instances if machine.state is not InstanceState.TERMINATED]
+    found, _ = _match(cluster.nodes, there)
     return {
-        node.name: found[node.name].id if node.name in found else node.instance_id or "" for node in nodes
+        node.name: found[node.name].id if node.name in found else node.instance_id or ""
+        for node in cluster.nodes
+        if node.name in names
     }
 
 

@@ -18,6 +18,7 @@ from elasticluster.exceptions import (
     ConfigurationError,
     ElastiClusterError,
     KeypairError,
+    NodeNotFound,
     SetupProviderError,
 )
 from elasticluster.model import SET_UP, ClusterRecord, NodeState, Report, Verdict
@@ -60,10 +61,10 @@ def grow(cluster: ClusterRecord, tools: Tools, names: Collection[str], options: 
     _refuse_paused(cluster)
     run = Run.begin(cluster, tools, names)
     run.save()
-    settled = [node.state in SET_UP for node in cluster.nodes if node.usable and node.name not in names]
+    settled = _is_settled(cluster.without(names))
     try:
         bring_up(run, options.max_parallel, names)
-        report = configure(run, options, names if settled and all(settled) else ())
+        report = configure(run, options, names if settled else ())
     except ElastiClusterError:
         if options.stop_on_failure or not run.made:
             _shrink_back(run, cluster, names)
@@ -82,15 +83,20 @@ def shrink(
     leaving, and whatever happens, the next `start` brings its removal to an end.
 
     Raises:
+        NodeNotFound: there is no node of one of the names.
         ClusterError: the cluster cannot do without one of them, or one could not be taken out or destroyed;
             the message names each.
     """
+    unknown = [name for name in names if cluster.node(name) is None]
+    if unknown:
+        raise NodeNotFound(f"Cluster '{cluster.name}' has no node {_some(unknown)}.")
     run = Run(cluster, tools)
     stuck: Mapping[str, str] = {}
-    if options.configure:
-        _refuse_essential(run, names)
+    staying = [node.name for node in cluster.nodes if node.name in names and node.staying]
+    if options.configure and staying:
+        _refuse_essential(run, staying)
         locate(run)
-        stuck = _take_out(run, names, options)
+        stuck = _take_out(run, staying, options)
     leaving = [node for node in cluster.nodes if node.name in names and node.name not in stuck]
     run.update(replace(node, state=NodeState.LEAVING, failure=None) for node in leaving)
     found = plan_start(run.cluster, tools.provider.list_instances(cluster.uuid)).leaving
@@ -216,6 +222,12 @@ def _take_out(run: Run, names: Collection[str], options: ShrinkOptions) -> Mappi
 def _has_services(cluster: ClusterRecord) -> bool:
     """Return whether any node of a cluster takes part in services."""
     return any(node.state in SET_UP for node in cluster.nodes)
+
+
+def _is_settled(cluster: ClusterRecord) -> bool:
+    """Return whether the last setup of a cluster came to its end on all usable nodes."""
+    states = {node.state for node in cluster.nodes if node.usable}
+    return bool(states) and states <= SET_UP and (cluster.ready or NodeState.CONFIGURED in states)
 
 
 def _shrink_back(

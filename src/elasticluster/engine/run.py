@@ -64,6 +64,7 @@ class Run:
         tools: what to work with.
         preparing: whether something that the cluster's machines share may have been made.
         made: names of the nodes whose machines were asked for by this run.
+        fresh: whether nobody knew the cluster before this run.
     """
 
     def __init__(self, cluster: ClusterRecord, tools: Tools) -> None:
@@ -71,6 +72,7 @@ class Run:
         self.tools = tools
         self.preparing = False
         self.made: set[str] = set()
+        self.fresh = False
         self._changing = threading.Lock()
         self._telling = threading.Lock()
 
@@ -78,7 +80,8 @@ class Run:
     def begin(cls, cluster: ClusterRecord, tools: Tools, names: Collection[str] | None = None) -> Self:
         """Begin to work on a cluster: it is not called ready any more until that is proved anew.
 
-        Nodes that were down or paused get another chance: what failed before may have been mended.
+        Nodes that were down get another chance: what failed before may have been mended. Paused ones are
+        paused until the cloud has accepted to start them again.
 
         Args:
             cluster: the cluster.
@@ -178,12 +181,15 @@ def seen(node: NodeRecord, machine: Instance) -> NodeRecord:
         ssh_port=machine.ssh_port,
     )
     runs = machine.state is InstanceState.RUNNING
-    up_to_now = node.state is not NodeState.PLANNED and (runs or not node.usable)
+    resumed = node.state is NodeState.PAUSED and (runs or machine.state is InstanceState.PENDING)
+    up_to_now = node.state is not NodeState.PLANNED and (runs or not node.usable) and not resumed
     return here if up_to_now else replace(here, state=NodeState.CREATING)
 
 
 def _hopeful(node: NodeRecord) -> NodeRecord:
-    if node.state not in (NodeState.DOWN, NodeState.PAUSED):
+    if node.state is NodeState.PAUSED:
+        return replace(node, failure=None)
+    if node.state is not NodeState.DOWN:
         return node
     begun = node.batch or node.instance_id
     return replace(node, state=NodeState.CREATING if begun else NodeState.PLANNED, failure=None)

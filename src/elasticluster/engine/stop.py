@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from elasticluster.engine.connect import write_known_hosts
 from elasticluster.engine.events import Phase
+from elasticluster.engine.machines import dismiss, warn_of_untraceable
 from elasticluster.engine.plan import StopPlan, machines_of, plan_start, plan_stop
 from elasticluster.engine.run import Run, Tools
 from elasticluster.engine.wait import wait_until
@@ -42,6 +43,7 @@ def stop(cluster: ClusterRecord, tools: Tools, *, force: bool = False, wait: boo
         CloudProviderError: the cloud cannot be asked which machines there are, and `force` is not set.
     """
     run = Run(cluster, tools)
+    warn_of_untraceable(run)
     machines, left = _machines(run, force=force)
     names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
     with run.phase(Phase.STOP, len(machines)):
@@ -89,11 +91,16 @@ def pause(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> Clust
         InstanceError: some machine may still run; the message names each.
     """
     run = Run(replace(cluster, ready=False), tools)
-    machines = _ids(cluster, tools, names)
+    dismiss(run, plan_start(cluster, tools.provider.list_instances(cluster.uuid)).leaving)
+    machines = _ids(run.cluster, tools, names)
+    before = [run.node(name) for name in machines]
+    # A cloud that cannot tell a stopped machine from a new one is told from this record which are stopped.
+    run.update(replace(node, state=NodeState.PAUSED, failure=None) for node in before)
     with run.phase(Phase.PAUSE, len(machines)):
         failures = tools.provider.pause_instances(list(machines.values()))
+        run.update(node for node in before if machines[node.name] in failures)
         run.update(
-            replace(run.node(name), state=NodeState.PAUSED, public_ip=None, private_ip=None, failure=None)
+            replace(run.node(name), public_ip=None, private_ip=None)
             for name, machine in machines.items()
             if machine not in failures
         )
@@ -117,9 +124,9 @@ def _machines(run: Run, *, force: bool) -> tuple[Sequence[str], dict[str, str]]:
 
 def _ids(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> dict[str, str]:
     """Return the machine of each of some nodes, recorded or found by its tags."""
-    found = plan_start(cluster, tools.provider.list_instances(cluster.uuid)).present
-    nodes = [node for node in cluster.nodes if node.staying and node.name in names]
-    return {name: machine for name, machine in machines_of(nodes, found).items() if machine}
+    staying = [node.name for node in cluster.nodes if node.staying and node.name in names]
+    machines = machines_of(cluster, staying, tools.provider.list_instances(cluster.uuid))
+    return {name: machine for name, machine in machines.items() if machine}
 
 
 def _still_there(run: Run, machines: Collection[str]) -> dict[str, InstanceError]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from elasticluster.engine import stop as ending
-from elasticluster.engine.machines import look_ahead
 from elasticluster.engine.plan import machines_of
 from elasticluster.engine.run import Run
 from elasticluster.exceptions import CloudProviderError
@@ -14,10 +13,10 @@ from elasticluster.model import NodeRecord, Report, Verdict
 
 
 def undo(run: Run, report: Report | None = None) -> Report:
-    """Destroy the machines that a run has made; a cluster that has no others is forgotten with all it shared.
+    """Destroy what a run has made; a cluster that was not known before it is forgotten.
 
-    Nodes whose machines were there before stay as they are. What cannot be destroyed is told, and kept
-    for `stop`.
+    Machines that were there before, and what they share with those of this run, stay as they are. What
+    cannot be destroyed is told, and kept for `stop`.
 
     Args:
         run: the work that came to nothing.
@@ -26,7 +25,7 @@ def undo(run: Run, report: Report | None = None) -> Report:
     Returns:
         the same report, with the cluster as it is now and the names of the nodes concerned.
     """
-    if any(node.name not in run.made for node in run.cluster.nodes if begun(node)):
+    if not run.fresh:
         return unmake(run, report)
     return _report(run, report, _tried(run, lambda: dict(ending.stop(run.cluster, run.tools).failures)))
 
@@ -56,20 +55,25 @@ def _tried(run: Run, destroy: Callable[[], dict[str, str]]) -> dict[str, str]:
 
 
 def _report(run: Run, report: Report | None, left: Collection[str]) -> Report:
-    gone = tuple(node.name for node in run.cluster.nodes if node.name in run.made and node.name not in left)
+    gone = [node.name for node in run.cluster.nodes if node.name in run.made and node.name not in left]
     nodes = tuple(
         NodeRecord(name=node.name, spec=node.spec) if node.name in gone else node
         for node in run.cluster.nodes
     )
     run.cluster = replace(run.cluster, nodes=nodes)
     base = report or Report(cluster=run.cluster, verdict=Verdict.NOT_READY)
-    return replace(base, cluster=run.cluster, undone=gone)
+    if left and run.cluster.name in run.tools.store.names():
+        run.save()
+    return replace(base, cluster=run.cluster, undone=tuple(gone))
 
 
 def _unmake(run: Run, nodes: list[NodeRecord]) -> dict[str, str]:
     """Destroy the machines of some nodes; return why one may still exist, by the node's name."""
-    found = look_ahead(run.cluster, run.tools).present
-    machines = machines_of(nodes, found)
+    machines = machines_of(
+        run.cluster,
+        [node.name for node in nodes],
+        run.tools.provider.list_instances(run.cluster.uuid),
+    )
     failed = run.tools.provider.stop_instances([machine for machine in machines.values() if machine])
     left = {name: str(failed[machine]) for name, machine in machines.items() if machine in failed}
     run.update(NodeRecord(name=node.name, spec=node.spec) for node in nodes if node.name not in left)

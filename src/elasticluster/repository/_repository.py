@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elasticluster.exceptions import ClusterNotFound, StateError
@@ -56,8 +57,8 @@ class AbstractClusterRepository(ABC):
 
     @property
     def owner(self) -> str:
-        """Who makes clusters here: ``user@host`` and a short hash of where they are remembered."""
-        place = hashlib.sha256(self.place.encode()).hexdigest()[:8]
+        """Who makes clusters here: ``user@host`` and a short hash of machine and place of the records."""
+        place = hashlib.sha256(f"{_machine()}{self.place}".encode()).hexdigest()[:8]
         return f"{_user()}@{socket.gethostname()}/{place}"
 
     @property
@@ -297,6 +298,14 @@ def warn_of_machines(store: ClusterStore) -> None:
                 name,
                 count,
             )
+
+
+def _machine() -> str:
+    """Return what tells this machine from others of its name, as systemd keeps it; empty elsewhere."""
+    try:
+        return Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _user() -> str:

@@ -27,7 +27,7 @@ from typing import Any
 
 from elasticluster.engine.children import bequeath, keep
 from elasticluster.engine.files import file_errors, make_private_directory
-from elasticluster.exceptions import ClusterLocked
+from elasticluster.exceptions import ClusterLocked, StateError
 
 _LAST_WILL = 30  # seconds that a dead command's children may take to die
 
@@ -139,7 +139,7 @@ def _locked(cluster: str, descriptor: int) -> ClusterLocked:
 
 
 def _release(path: Path, descriptor: int, needed: Callable[[], bool]) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, StateError):
         if not needed() and _is_at(path, descriptor):
             path.unlink()
     keep(descriptor)

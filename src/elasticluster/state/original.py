@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import getpass
 import hashlib
 import hmac
 import ipaddress
 import json
+import socket
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from elasticluster.model import ClusterRecord, ComponentRef, Json, Login, NodeRecord, NodeSpec, NodeState
@@ -56,7 +59,7 @@ def to_record(document: Mapping[str, Json], known_hosts: str, source: str) -> Cl
     nodes = tuple(_node(kind, node, paused, keys) for kind, some in kinds.items() for node in some)
     first = next((node for some in kinds.values() for node in some), {})
     return ClusterRecord(
-        uuid=_identity(name, nodes),
+        uuid=_identity(name, nodes, source),
         name=name,
         template=_text(table.get("template")) or name,
         cloud=ComponentRef(type=""),
@@ -75,9 +78,14 @@ def to_record(document: Mapping[str, Json], known_hosts: str, source: str) -> Cl
     )
 
 
-def _identity(name: str, nodes: Iterable[NodeRecord]) -> str:
-    content = [name, *sorted(node.instance_id or "" for node in nodes)]
-    return str(uuid.uuid5(_SPACE, json.dumps(content)))
+def _identity(name: str, nodes: Iterable[NodeRecord], source: str) -> str:
+    """Return an identity that is the same at each reading, and another for each cluster.
+
+    Where no machine tells clusters of a name apart, the place of the file on this computer does.
+    """
+    machines = sorted(node.instance_id for node in nodes if node.instance_id)
+    place = [] if machines else [socket.gethostname(), getpass.getuser(), str(Path(source).parent.absolute())]
+    return str(uuid.uuid5(_SPACE, json.dumps([name, *machines, *place])))
 
 
 def _kinds(table: Mapping[str, Json], source: str) -> dict[str, list[dict[str, Json]]]:

@@ -390,7 +390,10 @@ def _leads_to(link: Path, path: Path) -> bool:
 
 def test_started_program_does_not_keep_the_lock(store: DiskStore) -> None:
     path = store.path / "slurm.lock"
-    with store.lock("slurm"), subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False) as program:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with store.lock("slurm"), subprocess.Popen(["cat"], bufsize=0, close_fds=False, **pipes) as program:
+        program.stdin.write(b"here\n")  # it has closed what it does not keep by the time it answers
+        assert program.stdout.readline() == b"here\n"
         descriptors = Path(f"/proc/{program.pid}/fd")
         assert str(path) not in [str(link.readlink()) for link in descriptors.iterdir()]
         program.communicate(b"")
