@@ -60,7 +60,7 @@ class Gc(AbstractCommand):
         """Whether something is to be removed; tags that this program has not written are never trusted."""
         if found.orphan.forged:
             return False
-        return found.orphan.tags.owner == self.params.owner if self.params.owner else found.ours
+        return _owner(found) == self.params.owner if self.params.owner else found.ours
 
     def _list(self, survey: Survey, chosen: Collection[Found]) -> None:
         """Print what was found; with ``--json`` only to show what the question is about."""
@@ -102,15 +102,16 @@ class Gc(AbstractCommand):
             "-" * len(name),
             f"  UUID:           {_printable(tags.uuid)}",
             f"  cloud:          {found.cloud}",
-            f"  owner:          {_printable(tags.owner)}{' (this storage)' if found.ours else ''}",
+            f"  owner:          {_owner(found)}{' (this storage)' if found.ours else ''}",
             f"  age:            {_age(found.age)}",
             f"  what:           {', '.join(_counted(found))}",
         ]
         if found.orphan.forged:
             lines.append("  left alone:     this program has not written these labels")
         elif not chosen:
-            whose = [] if found.ours else ["--owner", _printable(tags.owner)]
-            lines.append(f"  left alone:     {self.line('gc', *whose)}")
+            whose = [] if found.ours else ["--owner", _owner(found)]
+            use = "" if found.ours else "may be in use from another storage folder; if it is not: "
+            lines.append(f"  left alone:     {use}{self.line('gc', *whose)}")
         return lines
 
     def how_to_go_on(self) -> str:
@@ -121,6 +122,11 @@ class Gc(AbstractCommand):
 def _printable(text: str) -> str:
     """Return a label's text, which anybody may have written, without what could confuse a terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _owner(found: Found) -> str:
+    """Return whose something is, as it is shown and as ``--owner`` takes it."""
+    return _printable(found.orphan.tags.owner) or "unknown"
 
 
 def _counted(found: Found) -> list[str]:
