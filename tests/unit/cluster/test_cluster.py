@@ -274,9 +274,10 @@ def test_object_is_true_to_what_was_done_before_an_error():
     cluster.add_nodes("compute", 2, *KIND)
     with pytest.raises(CredentialsError):
         cluster.start()
-    assert [node.instance_id for node in cluster.get_all_nodes()] == ["m-0", "m-1"]
+    made = [node.instance_id for node in cluster.get_all_nodes()]
+    assert sorted(made) == ["m-0", "m-1"]
     cluster.repository.save_or_update(cluster)
-    assert [node.instance_id for node in cluster.repository.get("c").get_all_nodes()] == ["m-0", "m-1"]
+    assert [node.instance_id for node in cluster.repository.get("c").get_all_nodes()] == made
 
 
 def test_removed_node_is_stopped_and_the_cluster_can_be_worked_on(cluster):
