@@ -68,6 +68,11 @@ def new_uuid() -> str:
     return str(_uuid.uuid4())
 
 
+def printable(text: str) -> str:
+    """Return a text that anybody may have written without what could confuse a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def is_uuid(text: str) -> bool:
     """Return whether a text is an identity as :func:`new_uuid` makes them."""
     try:

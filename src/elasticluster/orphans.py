@@ -16,6 +16,7 @@ from elasticluster.exceptions import (
     ElastiClusterError,
     KeypairError,
 )
+from elasticluster.naming import printable
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
@@ -155,6 +156,8 @@ def adopt(creator: Creator, found: Found, template: str = "", name: str = "") ->
     specs = creator.node_specs(made.template)
     record = orphans.rebuild(found.orphan, replace(made.record, nodes=()), specs)
     cluster = Cluster.from_record(record, repository)
+    if name != tags.name and tags.name not in repository.names():
+        repository.take_key(tags.name, name)
     repository.save_or_update(cluster)
     cluster.update()
     return cluster
@@ -176,17 +179,20 @@ def matching(survey: Survey, wanted: str) -> Found:
         ClusterNotFound: there is none; the message names those there are.
         ClusterConflict: there are several.
     """
-    named = [one for one in survey.found if wanted in (one.orphan.tags.name, one.orphan.tags.uuid)]
+    genuine = [one for one in survey.found if not one.orphan.forged]
+    named = [one for one in genuine if wanted in (one.orphan.tags.name, one.orphan.tags.uuid)]
     best = [one for one in named if one.ours] or named
     if not best:
-        there = ", ".join(f"{one.orphan.tags.name} ({one.orphan.tags.uuid})" for one in survey.found)
+        there = ", ".join(f"{printable(one.orphan.tags.name)} ({one.orphan.tags.uuid})" for one in genuine)
         silent = "".join(f"\nCloud '{cloud}' could not be asked: {e}" for cloud, e in survey.silent.items())
         raise ClusterNotFound(
             f"No cloud has a cluster '{wanted}' that is not remembered here.{silent}",
             hint=f"There are: {there}." if there else "",
         )
     if len(best) > 1:
-        several = "\n".join(f"  {one.orphan.tags.uuid}, of {one.orphan.tags.owner}" for one in best)
+        several = "\n".join(
+            f"  {one.orphan.tags.uuid}, of {printable(one.orphan.tags.owner)}" for one in best
+        )
         raise ClusterConflict(f"There are several clusters '{wanted}':\n{several}", hint="Give the UUID.")
     return best[0]
 

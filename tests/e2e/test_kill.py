@@ -194,13 +194,14 @@ def left_over(client, user):
     return {where: what for where, what in here.items() if what}
 
 
-def start_again(client, user):
+def start_again(client, user, command):
     """Let `start` carry on, and check that engine and record agree; return what is wrong."""
     user.ok(*START)
     nodes = json.loads(user.ok("list-nodes", "--json", "slurm"))["nodes"]
     unsettled = {node["name"]: node["state"] for node in nodes if node["state"] not in SETTLED}
     recorded, exist = sorted(node["name"] for node in nodes), Engine(client, user).nodes()
-    agree = recorded == exist and "frontend001" in recorded
+    must_be = {"frontend001"} if "--remove" in command.words else {"frontend001", "compute001"}
+    agree = recorded == exist and must_be <= set(recorded)
     return {} if agree and not unsettled else {"recorded": recorded, "exist": exist, "unsettled": unsettled}
 
 
@@ -209,7 +210,7 @@ def survive(client, user, command, point, then):
     for words in command.before:
         user.ok(*words)
     status, _ = kill(user, point, command.words)
-    wrong = start_again(client, user) if then == "start" else {}
+    wrong = start_again(client, user, command) if then == "start" else {}
     stopped = user.run(*STOP)
     recorded = "There is no cluster 'slurm'" not in stopped.stderr
     if recorded and stopped.returncode:

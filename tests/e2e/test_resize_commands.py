@@ -180,6 +180,9 @@ def test_pause_and_resume(user, engine):
     grown = user.run("resize", "-a", "1:compute", "slurm")
     assert grown.returncode == 1
     assert "Cluster 'slurm' is paused (frontend001, compute001); it cannot grow now.\n" in grown.stderr
+    both = user.run("resize", "-a", "1:compute", "-r", "1:compute", "--yes", "slurm")
+    assert both.returncode == 1
+    assert machines(engine, user) == ["compute001", "frontend001"]
     resumed = user.ok("resume", "slurm")
     assert "    elasticluster ssh slurm\n" in resumed
     assert resumed.endswith(NOT_VERIFIED)

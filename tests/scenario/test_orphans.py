@@ -9,6 +9,7 @@ from elasticluster.engine import orphans
 from elasticluster.engine.fakes import FakeCloud
 from elasticluster.exceptions import InstanceError, KeypairError
 from elasticluster.model import Instance, InstanceState, NodeState, Tags, Verdict
+from elasticluster.state.store import DiskStore
 
 SPECS = ("frontend", "compute")
 
@@ -151,3 +152,19 @@ def test_node_of_a_kind_that_the_template_has_not_can_still_be_listed_and_stoppe
     world.store.save(record)
     world.stop(record)
     assert world.cloud.machines == {}
+
+
+def test_key_follows_a_cluster_to_its_new_name(tmp_path, cluster):
+    store = DiskStore(tmp_path)
+    public = store.key_pair(cluster).public_path
+    before = Path(public).read_text()
+    store.take_key("slurm", "other")
+    after = store.key_pair(replace(cluster, name="other", nodes=(running(cluster.nodes[0]),)))
+    assert Path(after.public_path).read_text() == before
+    assert not Path(public).exists()
+    store.take_key("nobody", "other")  # there is none
+    assert Path(after.public_path).exists()
+
+
+def running(node):
+    return replace(node, instance_id="i-1", batch="b")

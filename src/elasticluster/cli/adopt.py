@@ -8,6 +8,7 @@ from elasticluster.cli import render
 from elasticluster.cli.command import AbstractCommand, say
 from elasticluster.cli.start import frontend_name
 from elasticluster.exceptions import TemplateNotFound
+from elasticluster.naming import printable
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
@@ -41,7 +42,8 @@ class Adopt(AbstractCommand):
         tags = found.orphan.tags
         if not found.ours:
             self.confirm(
-                f"Cluster `{tags.name}` ({tags.uuid}) belongs to {tags.owner}. Do you want to take it over?"
+                f"Cluster `{printable(tags.name)}` ({tags.uuid}) belongs to "
+                f"{printable(tags.owner) or 'nobody known'}. Do you want to take it over?"
             )
         try:
             cluster = orphans.adopt(self.creator, found, self.params.template or "", self.params.name or "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli.command import AbstractCommand, say
 from elasticluster.exceptions import CloudProviderError, ElastiClusterError
+from elasticluster.naming import printable
 
 if TYPE_CHECKING:
     from elasticluster.orphans import Found, Survey
@@ -60,20 +61,22 @@ class Gc(AbstractCommand):
         """Whether something is to be removed; tags that this program has not written are never trusted."""
         if found.orphan.forged:
             return False
-        return _owner(found) == self.params.owner if self.params.owner else found.ours
+        return _owner(found) == self.params.owner if self.params.owner is not None else found.ours
 
     def _list(self, survey: Survey, chosen: Collection[Found]) -> None:
         """Print what was found; with ``--json`` only to show what the question is about."""
         text = "\n".join(line for one in survey.found for line in [*self._lines(one, one in chosen), ""])
         if not self.params.json:
             print(text or "Nothing was found that no stored cluster owns.", flush=True)
+            if text and not chosen and self.params.owner is not None:
+                say(f"Nothing of it belongs to '{self.params.owner}'.")
         elif chosen and not self.params.dry_run:
             say(text)
         for cloud, error in survey.silent.items():
             say(f"WARNING: Cloud '{cloud}' could not be asked: {error}")
 
     def _question(self, chosen: Sequence[Found]) -> str:
-        names = ", ".join(_printable(one.orphan.tags.name) for one in chosen)
+        names = ", ".join(printable(one.orphan.tags.name) for one in chosen)
         owner = f", which belongs to {self.params.owner}" if self.params.owner else ""
         return f"Do you want to destroy what there is of {names}{owner}, with all data?"
 
@@ -82,7 +85,7 @@ class Gc(AbstractCommand):
         from elasticluster import orphans
 
         tags = found.orphan.tags
-        what = f"cluster `{_printable(tags.name)}` ({tags.uuid})"
+        what = f"cluster `{printable(tags.name)}` ({tags.uuid})"
         try:
             failures = orphans.remove(self.creator, found)
             left = "; ".join(f"{part}: {reason}" for part, reason in failures.items())
@@ -96,11 +99,11 @@ class Gc(AbstractCommand):
 
     def _lines(self, found: Found, chosen: bool) -> list[str]:  # noqa: FBT001 - private
         tags = found.orphan.tags
-        name = _printable(tags.name)
+        name = printable(tags.name)
         lines = [
             name,
             "-" * len(name),
-            f"  UUID:           {_printable(tags.uuid)}",
+            f"  UUID:           {printable(tags.uuid)}",
             f"  cloud:          {found.cloud}",
             f"  owner:          {_owner(found)}{' (this storage)' if found.ours else ''}",
             f"  age:            {_age(found.age)}",
@@ -119,14 +122,9 @@ class Gc(AbstractCommand):
         return "What is left is found by the same command."
 
 
-def _printable(text: str) -> str:
-    """Return a label's text, which anybody may have written, without what could confuse a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
 def _owner(found: Found) -> str:
     """Return whose something is, as it is shown and as ``--owner`` takes it."""
-    return _printable(found.orphan.tags.owner) or "unknown"
+    return printable(found.orphan.tags.owner) or "unknown"
 
 
 def _counted(found: Found) -> list[str]:

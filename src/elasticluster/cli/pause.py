@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Pause(AbstractCommand):
     """Stop the machines of a cluster and keep their disks."""
 
+    _began = False
+
     def setup(self, subparsers: Any) -> None:
         """Add the parser."""
         parser = subparsers.add_parser(
@@ -43,6 +45,7 @@ class Pause(AbstractCommand):
             return 0
         if not _paused(cluster):
             self._confirm(cluster)
+        self._began = True
         with shown(self.params.verbose) as cluster.listener:
             cluster.pause()
         if not any(node.state is NodeState.PAUSED for node in cluster.record.nodes):
@@ -68,6 +71,8 @@ class Pause(AbstractCommand):
     def how_to_go_on(self) -> str:
         """Return both ways to go on."""
         name = self.params.cluster
+        if not self._began:
+            return "Nothing was changed."
         return (
             f"To pause the rest: {self.line('pause', name)}\nTo start all again: {self.line('resume', name)}"
         )

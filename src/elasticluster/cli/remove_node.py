@@ -39,6 +39,8 @@ class RemoveNode(AbstractCommand):
         """Ask, then remove."""
         cluster = self.load(self.params.cluster)
         nodes = [cluster.get_node_by_name(name) for name in dict.fromkeys(self.params.node)]
+        if not self.params.no_setup:
+            cluster.check_removal([node.name for node in nodes])
         if not self.params.dry_run:
             self.require_terminal()
         work = at_work(cluster) if self._ask_services else {}

@@ -11,7 +11,7 @@ from elasticluster.cli.command import AbstractCommand, say
 from elasticluster.cli.remove_node import add_removal_options, confirm_removal, removal_to_end, remove
 from elasticluster.cli.start import add_start_options, bring_up, frontend_name, print_verdict
 from elasticluster.exceptions import ElastiClusterError, SetupProviderError, UsageError
-from elasticluster.model import Report, Verdict
+from elasticluster.model import NodeState, Report, Verdict
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
@@ -54,15 +54,18 @@ class Resize(AbstractCommand):
     def execute(self) -> int:
         """Choose and ask; then add; then remove; then report.
 
-        Nodes that are not usable go first: with them there might never be enough usable ones.
+        Nodes that are down go first: with them there might never be enough usable ones.
         """
         cluster = self.load(self.params.cluster)
         add = self._counts("add")
         fewer = self._counts("remove", cluster.nodes)
         if add:
+            cluster.check_growth()
             self.creator.update(cluster)
         specs = self.creator.specs_to_grow(cluster, add, self.params.template)
         leaving = self._choose(cluster, fewer) if fewer else {}
+        if leaving and not self.params.no_setup:
+            cluster.check_removal(leaving)
         if self.params.dry_run:
             print(render.resize_plan(cluster.record, specs, add, leaving))
             return 0
@@ -73,7 +76,7 @@ class Resize(AbstractCommand):
             say("There is nothing to add or remove.")
         report = None
         if add:
-            self._remove_unusable(cluster)
+            self._remove_down(cluster)
             self._growing = [
                 n for kind, spec in specs.items() for n in cluster.add_specified(spec, add[kind])
             ]
@@ -102,16 +105,18 @@ class Resize(AbstractCommand):
             say(f"WARNING: {error.message} All nodes are taken to be idle.")
             return cluster.choose(counts, ask=False)
 
-    def _remove_unusable(self, cluster: Cluster) -> None:
-        unusable = [name for name in self._leaving if not cluster.get_node_by_name(name).record.usable]
-        if unusable:
-            remove(self, cluster, unusable)
-            self._leaving = {name: work for name, work in self._leaving.items() if name not in unusable}
+    def _remove_down(self, cluster: Cluster) -> None:
+        states = {node.name: node.state for node in cluster.record.nodes}
+        down = [name for name in self._leaving if states[name] is NodeState.DOWN]
+        if down:
+            remove(self, cluster, down)
+            self._leaving = {name: work for name, work in self._leaving.items() if name not in down}
 
     def _finish(self, cluster: Cluster, report: Report | None) -> int:
         """Remove what was chosen, unless adding failed, and tell how all of it ended."""
         if report and report.verdict is Verdict.NOT_READY:
-            return self._tell(cluster, report, "No node was removed, since adding some failed.")
+            kept = ", ".join(self._leaving)
+            return self._tell(cluster, report, f"Not removed, since adding nodes failed: {kept}.")
         problem = None
         try:
             if self._leaving:

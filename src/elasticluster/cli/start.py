@@ -17,6 +17,7 @@ from elasticluster.exceptions import (
     UsageError,
 )
 from elasticluster.model import Report, Verdict
+from elasticluster.naming import printable
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
@@ -98,10 +99,7 @@ class Start(AbstractCommand):
                 return self.creator.create_cluster(template, name, counts=counts)
             cluster = adopted
         if cluster.template != template:
-            raise ClusterConflict(
-                f"There is a cluster '{name}' already, of template '{cluster.template}'.",
-                hint=f"Choose another name: elasticluster start {template} --name NAME",
-            )
+            raise _other_template(name, template, cluster.template)
         _refuse_other_counts(cluster, counts)
         self.creator.update(cluster)
         return cluster
@@ -122,8 +120,18 @@ class Start(AbstractCommand):
         found = orphans.ours(survey, self._name)
         if found is None:
             return None
+        if found.orphan.tags.template != self.params.cluster:
+            raise _other_template(self._name, self.params.cluster, printable(found.orphan.tags.template))
+        cluster = orphans.adopt(self.creator, found)
         say(f"Cluster `{self._name}` was found on cloud {cloud} and is known here again.")
-        return orphans.adopt(self.creator, found)
+        return cluster
+
+
+def _other_template(name: str, template: str, present: str) -> ClusterConflict:
+    return ClusterConflict(
+        f"There is a cluster '{name}' already, of template '{present}'.",
+        hint=f"Choose another name: elasticluster start {template} --name NAME",
+    )
 
 
 def add_start_options(parser: Any) -> None:

@@ -11,6 +11,8 @@ from elasticluster.cli.command import AbstractCommand
 class Stop(AbstractCommand):
     """Stop a cluster and all associated instances."""
 
+    _began = False
+
     def setup(self, subparsers: Any) -> None:
         """Add the parser."""
         parser = subparsers.add_parser(
@@ -45,6 +47,7 @@ class Stop(AbstractCommand):
         self.confirm(
             f"Do you want to destroy cluster `{cluster.name}` with its {count} nodes and all their data?"
         )
+        self._began = True
         with shown(self.params.verbose) as cluster.listener:
             cluster.stop(force=self.params.force, wait=self.params.wait)
         print(f"Cluster `{cluster.name}` was stopped.")
@@ -52,4 +55,6 @@ class Stop(AbstractCommand):
 
     def how_to_go_on(self) -> str:
         """Return the command that destroys the rest, and the one that brings the cluster up again."""
+        if not self._began:
+            return "Nothing was changed."
         return self.carry_on(self.params.cluster) or f"Nothing is left of cluster `{self.params.cluster}`."

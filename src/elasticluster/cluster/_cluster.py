@@ -197,7 +197,7 @@ class Cluster(LivingCluster):
     def add_specified(self, spec: NodeSpec, count: int, min_count: int | None = None) -> list[str]:
         """Add `count` nodes made of `spec`, of which `min_count` are enough; return their names."""
         naming = self._naming(spec.kind)
-        names = [naming.new(spec.kind) for _ in range(count)]
+        names = [naming.new(spec.kind).lower() for _ in range(count)]
         self._add(spec, *names)
         if min_count is not None:
             self._base = replace(self._base, min_nodes={**self._base.min_nodes, spec.kind: min_count})

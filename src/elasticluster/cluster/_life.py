@@ -136,6 +136,22 @@ class LivingCluster(ClusterView):
                 self._adopt(resize.where(self.record, self._tools()))
             return resize.choose(self.record, self._tools(), counts, ask=ask)
 
+    def check_growth(self) -> None:
+        """Make sure that the cluster can grow now.
+
+        Raises:
+            ClusterError: it is paused.
+        """
+        resize.refuse_paused(self.record)
+
+    def check_removal(self, names: Collection[str]) -> None:
+        """Make sure that the cluster can do without some nodes; nobody is asked.
+
+        Raises:
+            ClusterError: it cannot; the message says why.
+        """
+        resize.refuse_essential(self.record, self._tools(), names)
+
     def at_work(self) -> Mapping[str, str]:
         """Return what nodes are at work on (``"job 17"``), by name; idle ones are left out.
 

@@ -58,7 +58,7 @@ def grow(cluster: ClusterRecord, tools: Tools, names: Collection[str], options: 
         ClusterError: the cluster is paused.
         ElastiClusterError: nothing could be begun; the new nodes are not kept.
     """
-    _refuse_paused(cluster)
+    refuse_paused(cluster)
     run = Run.begin(cluster, tools, names)
     run.save()
     settled = _is_settled(cluster.without(names))
@@ -94,7 +94,7 @@ def shrink(
     stuck: Mapping[str, str] = {}
     staying = [node.name for node in cluster.nodes if node.name in names and node.staying]
     if options.configure and staying:
-        _refuse_essential(run, staying)
+        refuse_essential(cluster, tools, staying)
         locate(run)
         stuck = _take_out(run, staying, options)
     leaving = [node for node in cluster.nodes if node.name in names and node.name not in stuck]
@@ -166,7 +166,12 @@ def at_work(cluster: ClusterRecord, tools: Tools) -> Mapping[str, str]:
 _FORCE = "`--force` removes nodes without asking them; their jobs are lost."
 
 
-def _refuse_paused(cluster: ClusterRecord) -> None:
+def refuse_paused(cluster: ClusterRecord) -> None:
+    """Make sure that a cluster can grow now.
+
+    Raises:
+        ClusterError: it is paused.
+    """
     paused = [node.name for node in cluster.nodes if node.state is NodeState.PAUSED]
     if paused:
         raise ClusterError(
@@ -175,22 +180,22 @@ def _refuse_paused(cluster: ClusterRecord) -> None:
         )
 
 
-def _refuse_essential(run: Run, names: Collection[str]) -> None:
+def refuse_essential(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> None:
     """Let the setup provider say whether the cluster can do without some nodes.
 
     Raises:
         ClusterError: it cannot, though it can with them.
     """
     try:
-        run.tools.setup.check(run.cluster)
+        tools.setup.check(cluster)
     except ConfigurationError:
         return  # wrong with them too: no reason to keep them
     try:
-        run.tools.setup.check(run.cluster.without(names))
+        tools.setup.check(cluster.without(names))
     except ConfigurationError as error:
         raise ClusterError(
-            f"Cluster '{run.cluster.name}' cannot do without {_some(sorted(names))}. {error.message}",
-            hint=f"To destroy the whole cluster: elasticluster stop {run.cluster.name}",
+            f"Cluster '{cluster.name}' cannot do without {_some(sorted(names))}. {error.message}",
+            hint=f"To destroy the whole cluster: elasticluster stop {cluster.name}",
         ) from error
 
 

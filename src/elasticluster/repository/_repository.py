@@ -156,6 +156,14 @@ class DiskRepository(_StoreRepository):
         """Where clusters are remembered: the folder's path."""
         return self.storage_path
 
+    def take_key(self, former: str, name: str) -> None:
+        """Give a cluster the generated key pair that is kept under its former name, if there is one.
+
+        Raises:
+            StateError: it cannot be moved.
+        """
+        self._disk.take_key(former, name)
+
     def migrate_cluster(
         self, cluster: Cluster | str, to: str | None = None, *, dry_run: bool = False
     ) -> Conversion:

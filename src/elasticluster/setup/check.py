@@ -84,7 +84,9 @@ def _no_plays(root: yaml.Node | None) -> str:
 
 def _groups(settings: Settings, cluster: ClusterRecord) -> Iterator[str]:
     kinds = cluster.kinds or tuple(settings.groups)
-    yield from (f"kind '{kind}' has no groups" for kind in kinds if kind not in settings.groups)
+    in_use = {node.kind for node in cluster.nodes if node.staying} if cluster.nodes else {*kinds}
+    ungrouped = [kind for kind in kinds if kind in in_use and kind not in settings.groups]
+    yield from (f"kind '{kind}' has no groups" for kind in ungrouped)
     used = dict.fromkeys(group for kind in kinds for group in settings.groups.get(kind, ()))
     if not settings.own_playbooks:
         yield from (_unknown_group(group) for group in used if current_name(group) not in SHIPPED_GROUPS)

@@ -47,13 +47,14 @@ def leave(settings: Settings, job: SetupJob, tell: Listener, clock: Clock) -> Se
         return SetupResult()
     try:
         _empty(settings, job, tell, clock)
-        order = Order(playbooks=(str(SITE),), limit=tuple(masters(job, settings)))
+        order = Order(playbooks=(str(SITE),), limit=tuple(masters(job, settings)), whole=True)
         result = set_up(settings, job, order, tell)
     except SetupProviderError as error:
-        return SetupResult(error=error.message)
+        return SetupResult(error=f"{error.message} {_mend(job)}")
     failures = {name: why for name, why in result.failures.items() if why.layer is not Layer.CHECK}
     wrong = [result.error] if result.error else [f"{name}: {why}" for name, why in failures.items()]
-    return SetupResult(changed=result.changed, error="; ".join(wrong))
+    why = f"{'; '.join(wrong)}. {_mend(job)}" if wrong else ""
+    return SetupResult(changed=result.changed, error=why)
 
 
 def _empty(settings: Settings, job: SetupJob, tell: Listener, clock: Clock) -> None:
@@ -107,20 +108,27 @@ def _ask(settings: Settings, job: SetupJob, playbook: Path, seconds: int = 0) ->
     """
     groups = group_members(nodes_at_hand(job), settings.groups)
     if not all(groups[service.master] for service in settings.services):
-        raise SetupProviderError(_CANNOT + "its node cannot be logged in to.", hint=_MEND)
+        raise SetupProviderError(_CANNOT + "its node cannot be logged in to.", hint=_mend(job))
     leaving = {"nodes": [*job.leaving], "wait": job.wait_for_jobs, "seconds": seconds}
     variables: dict[str, Json] = {"elasticluster_leave": leaving}
     limit = tuple(masters(job, settings))
-    order = Order(playbooks=(str(playbook),), limit=limit, variables=variables)
+    order = Order(playbooks=(str(playbook),), limit=limit, variables=variables, whole=True)
     seen, error = play(settings, job, order, ignore)
     wrong = [error] if error else [f"{name}: {failure}" for name, failure in seen.failures.items()]
+    silent = [service.role for service in settings.services if service.role not in seen.busy]
+    if silent and not wrong:  # its tasks were skipped: that is not to say that nobody works
+        wrong = [f"there is no answer of {', '.join(silent)}"]
     if wrong:
-        raise SetupProviderError(_CANNOT + "; ".join(wrong) + ".", hint=_MEND)
+        raise SetupProviderError(_CANNOT + "; ".join(wrong) + ".", hint=_mend(job))
     return _by_node([line for lines in seen.busy.values() for line in lines])
 
 
 _CANNOT = "The master of a service cannot be asked which nodes are at work: "
-_MEND = "`elasticluster setup` mends a service that does not answer."
+
+
+def _mend(job: SetupJob) -> str:
+    """Say what to do where a service does not answer."""
+    return f"`elasticluster setup {job.cluster.name}` mends the services."
 
 
 def _by_node(lines: Sequence[str]) -> dict[str, str]:

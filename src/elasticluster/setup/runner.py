@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +28,9 @@ from elasticluster.setup.settings import PLAYBOOKS, Settings
 _CALLBACKS = Path(__file__).with_name("callback")
 _CALLBACK = "elasticluster_events"
 _MOST_FORKS = 50
-_TAIL = 4000  # characters of Ansible's own output that are kept as evidence
+_TAIL = (
+    100_000  # characters of Ansible's own output that are looked at: a long usage text may follow an error
+)
 _STDERR = 2
 _NOT_FROM_OUTSIDE = frozenset(
     {  # each could switch off the checking of host keys
@@ -37,6 +41,10 @@ _NOT_FROM_OUTSIDE = frozenset(
         "ANSIBLE_SSH_EXTRA_ARGS",
     }
 )
+_NARROWING_FLAGS = ("-C --check", "--list-hosts", "--list-tags", "--list-tasks", "--step", "--syntax-check")
+_NARROWING = ("-l --limit", "-t --tags", "--skip-tags", "--start-at-task")
+_EVERY_TASK = {"ANSIBLE_RUN_TAGS": "all", "ANSIBLE_SKIP_TAGS": "never"}  # whatever any file of Ansible's says
+_ERROR_RE = re.compile(r"^(\[ERROR\]:?|ERROR!|\S+: error:)\s*")
 _SOCKETS = "cp"
 _CLEAN_UP = f"""
 read -r _
@@ -59,11 +67,13 @@ class Order:
         playbooks: paths of playbooks, in order.
         limit: names of the nodes that take part; empty: all.
         variables: further variables for all nodes.
+        whole: whether every task has to run, even where the user asks for some tasks or nodes only.
     """
 
     playbooks: tuple[str, ...]
     limit: tuple[str, ...] = ()
     variables: Mapping[str, Json] = field(default_factory=dict)
+    whole: bool = False
 
 
 def run(settings: Settings, job: SetupJob, tell: Listener) -> SetupResult:
@@ -123,7 +133,7 @@ def play(settings: Settings, job: SetupJob, order: Order, tell: Listener) -> tup
     with _folder() as folder:
         inventories = _write_inventories(folder, settings, job, order)
         command += [*_arguments(settings, job, order), *inventories, _write_playbook(folder, order)]
-        variables = environment(folder, settings, job)
+        variables = environment(folder, settings, job) | (_EVERY_TASK if order.whole else {})
         seen, status, output = _play(folder, command, variables, tell, verbose=job.verbosity > 0)
     if not seen.playing:
         raise AnsibleError(f"Ansible cannot run {', '.join(order.playbooks)}: {_reason(output, status)}")
@@ -151,17 +161,12 @@ def _require(program: str, playbooks: Iterable[str]) -> None:
 
 
 def _reason(output: str, status: int) -> str:
-    """Return what Ansible said last, in one line where it has many."""
+    """Return the last error that Ansible named, else what it said last."""
     if not status:
         return "it was asked for something else"  # as by --list-tasks
     lines = [line for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("[ERROR]", "ERROR!"))]
-    return (
-        (errors or lines or [f"exit status {status}"])[-1]
-        .removeprefix("[ERROR]:")
-        .removeprefix("ERROR!")
-        .strip()
-    )
+    errors = [line for line in lines if _ERROR_RE.match(line)]
+    return _ERROR_RE.sub("", (errors or lines or [f"exit status {status}"])[-1]).strip()
 
 
 @contextlib.contextmanager
@@ -217,13 +222,26 @@ def _write_playbook(folder: Path, order: Order) -> str:
 
 def _arguments(settings: Settings, job: SetupJob, order: Order) -> list[str]:
     become = ["--become", f"--become-user={settings.become_user}"] if settings.become else []
+    given = [*settings.extra_args, *job.extra_args]
     return [
         *become,
         *(["-" + "v" * job.verbosity] if job.verbosity else []),
-        *settings.extra_args,
-        *job.extra_args,
+        *(_not_narrowing(given) if order.whole else given),
         *(["--limit=" + ",".join(order.limit)] if order.limit else []),
     ]
+
+
+def _not_narrowing(given: list[str]) -> list[str]:
+    """Return a user's arguments for Ansible without those by which it would leave tasks or nodes out."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    for names in _NARROWING:
+        parser.add_argument(*names.split(), action="append")
+    for names in _NARROWING_FLAGS:
+        parser.add_argument(*names.split(), action="store_true")
+    try:
+        return parser.parse_known_args(given)[1]
+    except argparse.ArgumentError:
+        return given  # Ansible refuses them
 
 
 def environment(folder: Path, settings: Settings, job: SetupJob) -> dict[str, str]:

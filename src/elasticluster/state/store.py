@@ -261,6 +261,20 @@ class DiskStore:
                 check_file(half)
             return keys.own_pair(cluster, path)
 
+    def take_key(self, former: str, name: str) -> None:
+        """Give a cluster the generated key pair that is kept under its former name, if there is one.
+
+        Raises:
+            StateError: it cannot be moved.
+        """
+        with _writing:
+            for suffix in (_KEY, f"{_KEY}.pub"):
+                old, new = self._path(former, suffix), self._path(name, suffix)
+                if old.exists() and not new.exists():
+                    with file_errors("move", old):
+                        old.rename(new)
+                        sync_directory(self.path)
+
     @property
     def default_format(self) -> str:
         """Format of new clusters."""

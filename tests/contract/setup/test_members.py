@@ -161,7 +161,45 @@ def test_busy_that_the_scheduler_does_not_answer_is_an_error(
         "The master of a service cannot be asked which nodes are at work: frontend001: setup: "
         "task 'slurm : Ask which workers run jobs': slurm_load_jobs error: Unable to contact."
     )
-    assert caught.value.hint
+    assert caught.value.hint == "`elasticluster setup slurm` mends the services."
+
+
+NARROWED = [
+    ["--tags", "mine"],
+    ["-tmine"],
+    ["--skip-tags=tagged", "--tag=mine"],
+    ["--check"],
+    ["-C", "-D"],
+    ["--limit", "compute001"],
+    ["--start-at-task", "No such"],
+    ["--list-tasks"],
+]
+
+
+@pytest.mark.parametrize("arguments", NARROWED, ids=" ".join)
+def test_arguments_that_leave_tasks_out_do_not_keep_the_scheduler_from_being_asked(
+    job: SetupJob, here: Settings, tmp_path: Path, arguments: list[str]
+) -> None:
+    install(tmp_path, "squeue", "echo 17 compute001")
+    here = replace(here, extra_args=("-e", "a=b", *arguments))
+    assert busy(here, replace(job, extra_args=tuple(arguments))) == {"compute001": "job 17"}
+
+
+def test_variables_that_leave_tasks_out_do_not_keep_the_scheduler_from_being_asked(
+    job: SetupJob, here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "squeue", "echo 17 compute001")
+    monkeypatch.setenv("ANSIBLE_RUN_TAGS", "mine")
+    assert busy(here, job) == {"compute001": "job 17"}
+    monkeypatch.delenv("ANSIBLE_RUN_TAGS")
+    monkeypatch.setenv("ANSIBLE_SKIP_TAGS", "all")
+    assert busy(here, job) == {"compute001": "job 17"}
+
+
+def test_service_that_says_nothing_is_not_idle(job: SetupJob, ansible: Ansible) -> None:
+    settings = ansible.answers([PLAY, end() | {"busy": {}}])
+    with pytest.raises(SetupProviderError, match=r"at work: there is no answer of slurm\."):
+        busy(settings, job)
 
 
 def test_busy_asks_the_master_only(job: SetupJob, ansible: Ansible) -> None:
@@ -202,12 +240,16 @@ def left(
 def test_leaving_waits_for_jobs_and_says_so_once(job: SetupJob, ansible: Ansible) -> None:
     working = answer("busy compute001 17")
     settings = ansible.answers(working, working, answer(), answer())
+    settings = replace(settings, extra_args=("-e", "a=b", "--tags=x"))
     assert left(job, settings) == ("", ["Waiting for job 17 on compute001 to end."])
     assert ansible.playbooks() == [str(LEAVE)] * 3 + [str(SITE)]
     first, second, _, last = ansible.calls()
     asked = [call["run"]["vars"]["elasticluster_leave"] for call in (first, second)]
     assert asked == [{"nodes": ["compute001"], "wait": True, "seconds": wait} for wait in (0, 45)]
     assert limit(last) == ["frontend001"]
+    assert all(
+        call["args"][2:4] == ["-e", "a=b"] and "--tags=x" not in call["args"] for call in ansible.calls()
+    )
     assert list(last["run"]["children"]["elasticluster_set_up"]["hosts"]) == ["frontend001", "compute002"]
 
 
@@ -236,7 +278,9 @@ class Hasty(FakeClock):
 def test_leaving_gives_up_where_the_master_is_gone(job: SetupJob, ansible: Ansible) -> None:
     settings = ansible.answers(answer("busy compute001 17"), *[NO_ANSWER] * 9)
     error, _ = left(job, settings, Hasty())
-    assert error.endswith("frontend001: setup: task 'Ask': no route.")
+    assert error.endswith(
+        "frontend001: setup: task 'Ask': no route. `elasticluster setup slurm` mends the services."
+    )
     assert len(ansible.calls()) == 5
 
 
@@ -249,7 +293,9 @@ def test_leaving_that_cannot_begin_fails_at_once(job: SetupJob, ansible: Ansible
 
 def test_master_that_cannot_be_set_up_without_the_nodes_is_an_error(job: SetupJob, ansible: Ansible) -> None:
     error, _ = left(job, ansible.answers(answer(), NO_ANSWER))
-    assert error == "frontend001: setup: task 'Ask': no route"
+    assert (
+        error == "frontend001: setup: task 'Ask': no route. `elasticluster setup slurm` mends the services."
+    )
 
 
 def test_check_that_finds_fault_with_the_master_keeps_nobody(job: SetupJob, ansible: Ansible) -> None:

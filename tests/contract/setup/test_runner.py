@@ -214,6 +214,12 @@ def test_run_that_is_asked_for_a_list_sets_nothing_up(job: SetupJob, tmp_path: P
         run(own(tmp_path / "mine.yml"), replace(job, extra_args=("--list-tasks",)), ignore)
 
 
+def test_argument_that_ansible_does_not_know_is_named(job: SetupJob, tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(PLAYBOOK)
+    with pytest.raises(AnsibleError, match=r"mine\.yml: unrecognized arguments: --frob$"):
+        run(own(tmp_path / "mine.yml"), replace(job, extra_args=("--frob",)), ignore)
+
+
 def test_secret_is_not_shown_where_variables_are_refused(
     job: SetupJob, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

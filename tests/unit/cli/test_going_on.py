@@ -49,9 +49,10 @@ def test_start(going_on, cluster):
 
 
 def test_stop(going_on, cluster):
-    assert going_on(Stop).endswith("To remove it: elasticluster stop mine")
+    assert going_on(Stop) == "Nothing was changed."
+    assert going_on(Stop, _began=True).endswith("To remove it: elasticluster stop mine")
     cluster.repository.delete(cluster)
-    assert going_on(Stop) == "Nothing is left of cluster `mine`."
+    assert going_on(Stop, _began=True) == "Nothing is left of cluster `mine`."
 
 
 def test_removal(going_on, cluster):
@@ -82,7 +83,8 @@ def test_resize(going_on, cluster):
 
 
 def test_pause_and_resume(going_on, cluster):
-    assert going_on(Pause) == (
+    assert going_on(Pause) == "Nothing was changed."
+    assert going_on(Pause, _began=True) == (
         "To pause the rest: elasticluster pause mine\nTo start all again: elasticluster resume mine"
     )
     assert going_on(Resume) == "To carry on: elasticluster resume mine"

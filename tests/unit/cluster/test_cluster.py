@@ -15,7 +15,7 @@ from elasticluster.exceptions import (
     NodeNotFound,
     StateError,
 )
-from elasticluster.model import ComponentRef, Login
+from elasticluster.model import ComponentRef, Login, NodeSpec
 from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
 from elasticluster.repository import AbstractClusterRepository, JsonRepository, MemRepository
 from elasticluster.repository._repository import warn_of_machines
@@ -391,3 +391,13 @@ def test_third_partys_repository_needs_four_methods_only():
 
 def test_naming_policy_is_where_the_documents_say():
     assert NodeNamingPolicy().new("foo") == "foo001"
+
+
+def test_names_of_added_nodes_are_those_that_the_nodes_have():
+    cluster = Cluster("c", cloud_provider=Cloud(), setup_provider=Setup())
+    spec = NodeSpec(kind="Big-Mem", image_id="i", image_user="u", flavor="f")
+    names = cluster.add_specified(spec, 2)
+    assert names == ["big-mem001", "big-mem002"]
+    assert [node.name for node in cluster.nodes["Big-Mem"]] == names
+    cluster.launch(names)
+    assert all(cluster.get_node_by_name(name).instance_id for name in names)

@@ -141,10 +141,11 @@ compute005 down* Not responding
 """
 JOBS = "1 compute001\n2 compute[001,003]\n3 compute003\n"
 SQUEUE = """
-case "$*" in
-  *--nodelist=*) test -e ended || cat jobs ;;
-  *) cat jobs ;;
-esac
+wanted=.
+for word; do
+  case $word in --nodelist=*) wanted=$(echo "${word#*=}" | sed 's/compute//g; s/,/|/g') ;; esac
+done
+test -e ended || grep -E "$wanted" jobs || :
 """
 SCONTROL = """
 case $1 in
@@ -216,7 +217,6 @@ def test_jobs_that_are_not_waited_for_go_back_into_the_queue_or_end(master: Path
     assert members(master, "leave", "end", "0", "compute003") == ["busy compute003 2", "busy compute003 3"]
     assert told(master) == [
         "update NodeName=compute003 State=DRAIN Reason=elasticluster-leaving",
-        "requeue 1",
         "requeue 2",
         "requeue 3",
         "scancel 3",
@@ -226,9 +226,34 @@ def test_jobs_that_are_not_waited_for_go_back_into_the_queue_or_end(master: Path
 
 def test_workers_that_were_to_leave_come_back_and_no_others(master: Path) -> None:
     assert members(master, "return") == ["changed"]
-    assert told(master) == ["update NodeName=compute004 State=RESUME"]
+    assert told(master) == ["update NodeName=compute004 State=RESUME Reason=none"]
+
+
+def test_worker_whose_reason_names_another_does_not_come_back_with_it(master: Path) -> None:
+    reasons = ("like compute001 now", "elasticluster-leaving", "not elasticluster-leaving at all")
+    lines = [f"compute00{number} drained {why}" for number, why in enumerate(reasons, 3)]
+    (master / "states").write_text("compute001 down none\n" + "\n".join(lines) + "\n")
+    assert members(master, "return", "compute001") == ["changed"] * 2
+    assert told(master) == [f"update NodeName=compute00{n} State=RESUME Reason=none" for n in (1, 4)]
+
+
+@pytest.mark.parametrize("state", ["down", "down*", "fail", "failing", "drained", "draining"])
+def test_worker_that_an_administrator_has_taken_out_keeps_its_reason(master: Path, state: str) -> None:
+    (master / "states").write_text(f"compute002 {state} mine\n")
+    assert members(master, "leave", "wait", "0", "compute002") == []
+    assert members(master, "return") == []
+    assert told(master) == []
+
+
+@pytest.mark.parametrize(
+    "found", ["down none", "down* Not responding", "down elasticluster-leaving", "idle left over"]
+)
+def test_worker_that_might_come_back_by_itself_is_drained(master: Path, found: str) -> None:
+    (master / "states").write_text(f"compute002 {found}\n")
+    assert members(master, "leave", "wait", "0", "compute002") == []
+    assert told(master) == ["update NodeName=compute002 State=DRAIN Reason=elasticluster-leaving"]
 
 
 def test_worker_that_joins_comes_back_whatever_it_was_taken_out_for(master: Path) -> None:
     assert members(master, "return", "compute001", "compute002", "compute005") == ["changed"] * 3
-    assert told(master) == [f"update NodeName=compute00{n} State=RESUME" for n in (2, 4, 5)]
+    assert told(master) == [f"update NodeName=compute00{n} State=RESUME Reason=none" for n in (2, 4, 5)]

@@ -98,6 +98,20 @@ def test_cluster_can_do_without_workers(settings: Settings, cluster: ClusterReco
     check(settings, cluster.without({"compute001", "compute002"}))
 
 
+def test_kind_without_nodes_needs_no_groups(settings: Settings, cluster: ClusterRecord) -> None:
+    settings = replace(settings, groups={"frontend": ("slurm_master",)})
+    check(settings, cluster.without({"compute001", "compute002"}))
+    assert "kind 'compute' has no groups" in problem(settings, cluster.without({"compute001"}))
+
+
+def test_cluster_without_any_nodes_is_checked_by_its_kinds(
+    settings: Settings, cluster: ClusterRecord
+) -> None:
+    settings = replace(settings, groups={"frontend": ("slurm_master",)})
+    empty = cluster.without({node.name for node in cluster.nodes})
+    assert "kind 'compute' has no groups" in problem(settings, empty)
+
+
 def test_misspelt_variable_is_refused_with_the_nearest(settings: Settings, cluster: ClusterRecord) -> None:
     assert problem(with_variables(settings, slurm_partitoin="x"), cluster) == (
         "[setup/slurm]: variable 'slurm_partitoin' (kind frontend, compute): no role knows it "

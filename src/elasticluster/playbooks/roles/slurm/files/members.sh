@@ -18,19 +18,21 @@ busy() {
   done
 }
 
-workers() { # prints "NODE STATE REASON" for each
+workers() { # prints "NODE STATE REASON" for each; where there is no reason, Slurm says "none"
   found=$(sinfo --noheader --all --Node --format='%N %T %E')
   printf '%s\n' "$found" | sort -u
 }
 
 take_out() { # prints those of the nodes that Slurm knows
   now=$(workers)
-  printf '%s\n' "$now" | while read -r node state _; do
+  printf '%s\n' "$now" | while read -r node state why; do
     case " $* " in *" $node "*) ;; *) continue ;; esac
     echo "$node"
-    case $state in
+    case $state in drain* | down* | fail*) ;; *) why=none ;; esac # another's reason may be left over
+    case $state:$why in
       drain*) ;; # one that was taken out by somebody else is not to come back with ours
-      *) scontrol update NodeName="$node" State=DRAIN Reason=$reason ;;
+      *:none | *:"Not responding"* | *:$reason) scontrol update NodeName="$node" State=DRAIN Reason=$reason ;;
+      *) ;; # it gets no jobs either
     esac
   done
 }
@@ -72,8 +74,8 @@ take_back() {
   now=$(workers)
   printf '%s\n' "$now" | while read -r node state why; do
     case $state in drain* | down* | fail*) ;; *) continue ;; esac
-    case " $* $why " in *" $node "* | *" $reason "*) ;; *) continue ;; esac
-    scontrol update NodeName="$node" State=RESUME || {
+    case " $* " in *" $node "*) ;; *) [ "$why" = $reason ] || continue ;; esac
+    scontrol update NodeName="$node" State=RESUME Reason=none || { # no text does not clear it
       sleep 1 # it may just have come back by itself
       case $(sinfo --noheader --all --nodes="$node" --format=%T) in drain* | down* | fail*) exit 1 ;; esac
     }
