@@ -7,37 +7,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from tests.e2e.own_playbook import WAITING, wait_for, write
 
 pytestmark = pytest.mark.e2e
 
-CONFIG = """
-[cloud/local]
-provider=docker
-
-[login/local]
-image_user=debian
-
-[setup/mine]
-provider=ansible
-playbook_path={playbook}
-frontend_groups=front
-compute_groups=work
-
-[cluster/slurm]
-cloud=local
-login=local
-setup=mine
-image_id=debian-13
-flavor=1cpu-0.5ram
-frontend_nodes=1
-compute_nodes=1
-{more}
-"""
-NOTHING = "- hosts: all\n  gather_facts: false\n  tasks: []\n"
 FAILING = """
 - name: A play of mine
   hosts: all
@@ -45,15 +21,6 @@ FAILING = """
   tasks:
     - name: Look for the impossible
       ansible.builtin.command: test -e /tmp/mended
-      changed_when: false
-"""
-WAITING = """
-- name: A play of mine
-  hosts: all
-  gather_facts: false
-  tasks:
-    - name: Wait for the end
-      ansible.builtin.command: sleep 600
       changed_when: false
 """
 
@@ -64,16 +31,6 @@ def user(new_user):
     made = new_user()
     yield made
     made.run("stop", "--yes", "--force", "slurm")
-
-
-def write(user, playbook=NOTHING, **replaced):
-    """Write a playbook and a configuration; keys given here take the place of those above."""
-    path = user.home / "mine.yml"
-    path.write_text(playbook)
-    lines = CONFIG.format(playbook=path, more="").splitlines()
-    for key, value in replaced.items():
-        lines = [line for line in lines if not line.startswith(f"{key}=")] + [f"{key}={value}"]
-    user.configure("\n".join(lines) + "\n")
 
 
 def states(user):
@@ -223,15 +180,6 @@ def test_names_that_clouds_do_not_take(user, residue):
     for name in ("slurm+pvfs2", "slurm13.04", "slurm_xl"):
         user.ok("stop", "--yes", name)
     assert user.uuids() == []
-
-
-def wait_for(look, seconds=120):
-    """Return what `look` returns, as soon as there is something."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 class Proxy:

@@ -16,43 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.e2e.own_playbook import NOTHING, WAITING, write
 
 from elasticluster.repository import JsonRepository
 
 pytestmark = pytest.mark.e2e
 
 KILLER = Path(__file__).with_name("kill_points.py")
-CONFIG = """
-[cloud/local]
-provider=docker
-
-[login/local]
-image_user=debian
-
-[setup/mine]
-provider=ansible
-playbook_path={playbook}
-frontend_groups=front
-compute_groups=work
-
-[cluster/slurm]
-cloud=local
-login=local
-setup=mine
-image_id=debian-13
-flavor=1cpu-0.5ram
-frontend_nodes=1
-compute_nodes=1
-"""
-NOTHING = "- hosts: all\n  gather_facts: false\n  tasks: []\n"
-WAITING = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - name: Wait for the end
-      ansible.builtin.command: sleep 600
-      changed_when: false
-"""
 
 USERS = 4  # at the same time: each waits for machines more than it computes
 MISSED = 0.05  # part of the moments that a later run may go past: chance decides how often a state is seen
@@ -103,18 +73,13 @@ def users(new_user):
         with guard:
             made.append(new_user("killed"))
         user = made[-1]
-        configure(user, playbook)
+        write(user, playbook)
         return user
 
     yield make
     for user in made:
         if user.uuids():
             user.run("stop", "--yes", "--force", "slurm")
-
-
-def configure(user, playbook):
-    (user.home / "mine.yml").write_text(playbook)
-    user.configure(CONFIG.format(playbook=user.home / "mine.yml"))
 
 
 def kill(user, point, words):

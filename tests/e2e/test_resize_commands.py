@@ -9,6 +9,7 @@ import pty
 import subprocess
 
 import pytest
+from tests.e2e.own_playbook import NOTHING
 
 pytestmark = pytest.mark.e2e
 
@@ -47,7 +48,6 @@ image_id=debian-13
 flavor=1cpu-0.75ram
 compute_nodes=1
 """
-NOTHING = "- hosts: all\n  gather_facts: false\n  tasks: []\n"
 FAILING = """
 - name: A play of mine
   hosts: all

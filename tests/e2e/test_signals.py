@@ -8,40 +8,10 @@ import sys
 import time
 
 import pytest
+from tests.e2e.own_playbook import NOTHING, WAITING, wait_for, write
 
 pytestmark = pytest.mark.e2e
 
-CONFIG = """
-[cloud/local]
-provider=docker
-
-[login/local]
-image_user=debian
-
-[setup/mine]
-provider=ansible
-playbook_path={playbook}
-frontend_groups=front
-compute_groups=work
-
-[cluster/slurm]
-cloud=local
-login=local
-setup=mine
-image_id=debian-13
-flavor=1cpu-0.5ram
-frontend_nodes=1
-compute_nodes=1
-"""
-NOTHING = "- hosts: all\n  gather_facts: false\n  tasks: []\n"
-WAITING = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - name: Wait for the end
-      ansible.builtin.command: sleep 600
-      changed_when: false
-"""
 PHASES = {"create": "Creating 2 nodes", "connect": "Connecting to 2 nodes", "setup": "Configuring 2 nodes"}
 UNDER_WAY = "Interrupted: what is under way is being recorded; press Ctrl-C again to end at once."
 CARRY_ON = "To carry on: elasticluster start slurm\nTo remove it: elasticluster stop slurm\n"
@@ -53,8 +23,7 @@ SOON = 15  # seconds that the children of a command that has ended may take to b
 def user(new_user):
     """Somebody whose playbook never ends, and whose cluster is stopped in the end."""
     made = new_user("signals")
-    made.configure(CONFIG.format(playbook=made.home / "mine.yml"))
-    (made.home / "mine.yml").write_text(WAITING)
+    write(made, WAITING)
     yield made
     if made.uuids():
         made.run("stop", "--yes", "--force", "slurm")
@@ -87,14 +56,6 @@ def heed_signals():
     """A test run in the background ignores Ctrl-C, and what it starts would, too."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-
-
-def wait_for(look, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 def playbooks_of(user):
