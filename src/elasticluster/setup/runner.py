@@ -269,12 +269,13 @@ def environment(folder: Path, settings: Settings, job: SetupJob) -> dict[str, st
     given = {name.upper(): value for name, value in settings.ansible.items()}
     outer = {name: value for name, value in os.environ.items() if name not in _NOT_FROM_OUTSIDE}
     merged = {**defaults, **outer, **given}
+    library = {"ANSIBLE_LIBRARY": settings.library} if settings.library else {}
     return {
         **merged,
         "ANSIBLE_CALLBACK_PLUGINS": _also(merged, "ANSIBLE_CALLBACK_PLUGINS", str(_CALLBACKS), ":"),
         "ANSIBLE_CALLBACKS_ENABLED": _also(merged, "ANSIBLE_CALLBACKS_ENABLED", _CALLBACK, ","),
         "ANSIBLE_ROLES_PATH": _also(merged, "ANSIBLE_ROLES_PATH", str(PLAYBOOKS / "roles"), ":"),
-        **({"ANSIBLE_LIBRARY": settings.library} if settings.library else {}),
+        "ANSIBLE_LIBRARY": _also(merged | library, "ANSIBLE_LIBRARY", str(PLAYBOOKS / "library"), ":"),
         # Each run its own: two that share a folder close each other's connections.
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / _SOCKETS),
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
