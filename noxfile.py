@@ -16,7 +16,7 @@ def install(session: nox.Session, *groups: str) -> None:
 def lint(session: nox.Session) -> None:
     """Run ruff, the layer contract, ansible-lint and shellcheck."""
     install(session, "lint")
-    session.run("scripts/lint", "ruff", "format", "layers", "playbooks", "shell", external=True)
+    session.run("scripts/lint", "ruff", "format", "layers", "playbooks", "readmes", "shell", external=True)
 
 
 @nox.session

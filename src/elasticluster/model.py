@@ -48,6 +48,7 @@ class Layer(StrEnum):
     CREATE = "create"
     BOOT = "boot"
     NO_ADDRESS = "no address"
+    PROXY = "proxy command"
     REFUSED = "connection refused"
     TIMED_OUT = "timed out"
     HOST_KEY = "host key"
@@ -185,7 +186,7 @@ class Login:
     Attributes:
         user_key_name: name of the key pair on the cloud.
         user_key_public: path of the public key; empty: a key pair is generated for this cluster.
-        user_key_private: path of the private key; empty as above.
+        user_key_private: path of the private key; empty with a public one: an SSH agent holds it.
         image_sudo: whether commands are run through sudo.
         image_user_sudo: the user that sudo turns into.
         proxy_command: ``ssh -o ProxyCommand``, with ``%h``, ``%p`` and ``%r``; empty for none.
@@ -325,11 +326,22 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
-    """The key pair for logging in: its name on the cloud and the paths of its two files."""
+    """The key pair for logging in.
+
+    Attributes:
+        name: its name on the cloud.
+        public_path: path of the public key.
+        private_path: path of the private key; empty: only an SSH agent has it.
+    """
 
     name: str
     public_path: str
     private_path: str
+
+    @property
+    def identity(self) -> str:
+        """Path of the half to log in with; of a public one, an SSH agent holds the other half."""
+        return self.private_path or self.public_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,6 +356,7 @@ class InstanceRequest:
         tags: to be written on each, with `node` filled in where the cloud can do that.
         key: key pair to let in.
         max_parallel: at most so many calls at the same time; 0: as many as the provider sees fit.
+        image: id of the prepared image to boot instead of the spec's; empty for none.
     """
 
     token: str
@@ -352,6 +365,39 @@ class InstanceRequest:
     tags: Tags
     key: KeyPair
     max_parallel: int = 0
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """An image to be made of a machine.
+
+    Attributes:
+        instance_id: the machine.
+        key: what the image is found by: it changes with everything that is in it.
+        tags: to be written on the image; `kind` is that of the nodes it is for.
+    """
+
+    instance_id: str
+    key: str
+    tags: Tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedImage:
+    """An image that was made of a machine, as the cloud describes it.
+
+    Attributes:
+        id: the cloud's name for it.
+        key: as it was asked for.
+        tags: what we wrote on it.
+        size: bytes; 0 if the cloud does not tell.
+    """
+
+    id: str
+    key: str
+    tags: Tags
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,7 +409,7 @@ class SshTarget:
         host: address.
         port: TCP port.
         user: user to log in as.
-        key_path: private key; empty: only what an agent offers.
+        key_path: private key, or a public one whose other half an agent holds; empty: any key of the agent.
         host_keys: keys to accept; empty: accept and report what the host shows (first contact).
         proxy_command: ``ProxyCommand``; empty for none.
         timeout: seconds for the attempt.

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from elasticluster.exceptions import InstanceNotFoundError, UnsupportedError
 from elasticluster.model import (
     ClusterRecord,
     ComponentRef,
+    ImageRequest,
     Instance,
     InstanceRequest,
     InstanceState,
@@ -127,6 +129,7 @@ def provider(request: pytest.FixtureRequest, cluster: ClusterRecord) -> Iterator
     made: CloudProvider = request.param()
     yield made
     made.stop_instances([one.id for one in made.list_instances(cluster.uuid)])
+    made.remove_images([one.id for one in made.list_images() if one.tags.uuid == cluster.uuid])
     made.release(cluster.uuid)
 
 
@@ -159,6 +162,7 @@ def test_every_method_of_the_port_can_be_called_as_the_port_says(provider_class:
     assert provider_class.polling_interval > 0
     assert provider_class.delivers_host_keys in {True, False}
     assert provider_class.tags_instances in {True, False}
+    assert provider_class.captures_instances in {True, False}
     verbs = {name: verb for name, verb in vars(CloudProvider).items() if inspect.isfunction(verb)}
     for name, verb in verbs.items():
         if not name.startswith("_"):
@@ -217,6 +221,38 @@ def test_paused_instances_are_stopped_and_run_again_when_resumed(
 
 def test_pausing_what_is_not_there_is_an_error_of_its_own(provider: CloudProvider) -> None:
     assert list(provider.pause_instances(["no-such-instance"])) == ["no-such-instance"]
+
+
+def test_captured_instances_become_images_until_these_are_removed(
+    instances: list[Instance], provider: CloudProvider, cluster: ClusterRecord, request_: InstanceRequest
+) -> None:
+    wanted = [
+        ImageRequest(instance_id=one.id, key=f"key of {one.id}", tags=replace(one.tags, node="", batch=""))
+        for one in instances
+    ]
+    errors = provider.capture_instances(wanted)
+    if not provider.captures_instances:
+        assert {type(error) for error in errors.values()} == {UnsupportedError}
+        assert errors.keys() == {one.id for one in instances}
+        assert not provider.image_base(request_.spec)
+        assert not provider.list_images()
+        return
+    assert not errors
+    assert provider.image_base(request_.spec)
+    assert len(provider.list_instances(cluster.uuid)) == len(NAMES), "an image is no member of the cluster"
+    found = [image for image in provider.list_images() if image.tags.uuid == cluster.uuid]
+    assert {(image.key, image.tags) for image in found} == {(one.key, one.tags) for one in wanted}
+    assert not provider.remove_images([image.id for image in found])
+    assert not provider.remove_images([image.id for image in found])
+    assert not [image for image in provider.list_images() if image.tags.uuid == cluster.uuid]
+
+
+def test_capturing_what_is_not_there_is_an_error_of_its_own(
+    provider: CloudProvider, request_: InstanceRequest
+) -> None:
+    wanted = ImageRequest(instance_id="no-such-instance", key="key", tags=request_.tags)
+    assert list(provider.capture_instances([wanted])) == ["no-such-instance"]
+    assert not [image for image in provider.list_images() if image.tags.uuid == request_.tags.uuid]
 
 
 def test_listing_finds_what_another_process_made_where_instances_carry_tags(

@@ -90,7 +90,7 @@ def test_loading_what_is_not_there_names_it(store: ClusterStore) -> None:
 
 @pytest.mark.parametrize("name", ["../slurm", "a/b", "", ".hidden", "-n", "a" * 101])
 def test_name_that_leaves_the_store_is_refused(store: ClusterStore, name: str) -> None:
-    for use in (store.load, store.delete, store.lock, store.known_hosts_path):
+    for use in (store.load, store.delete, store.lock, store.known_hosts_path, store.trace_path):
         with pytest.raises(ConfigurationError, match="cannot be the name of a cluster"):
             use(name)
 
@@ -146,21 +146,28 @@ def test_deleted_cluster_leaves_nothing(store: ClusterStore) -> None:
     key = store.key_pair(CLUSTER)
     hosts = Path(store.known_hosts_path("slurm"))
     hosts.write_text("compute001 ssh-ed25519 AAAA\n")
+    trace = Path(store.trace_path("slurm"))
+    trace.write_text("{}\n")
+    assert store.names() == ["slurm"]
     with store.lock("slurm"):
         store.delete("slurm")
     assert store.names() == []
-    assert not [path for path in (hosts, Path(key.public_path), Path(key.private_path)) if path.exists()]
+    kept = (hosts, trace, Path(key.public_path), Path(key.private_path))
+    assert not [path for path in kept if path.exists()]
 
 
 def test_delete_spares_a_cluster_whose_name_begins_alike(store: ClusterStore) -> None:
-    others = [replace(CLUSTER, name=name) for name in ("slurm2", "slurm.key", "slurm.json", "x.slurm")]
+    names = ("slurm2", "slurm.key", "slurm.json", "slurm.trace", "x.slurm")
+    others = [replace(CLUSTER, name=name) for name in names]
     for cluster in (CLUSTER, *others):
         store.save(cluster)
         store.journal(cluster.with_nodes(running("compute001")), ["compute001"])
+        Path(store.trace_path(cluster.name)).write_text(cluster.name)
     keys = [store.key_pair(cluster) for cluster in others]
     store.delete("slurm")
-    assert [store.load(other.name).node("compute001") for other in others] == [running("compute001")] * 4
+    assert [store.load(other.name).node("compute001") for other in others] == [running("compute001")] * 5
     assert [store.key_pair(cluster) for cluster in others] == keys
+    assert [Path(store.trace_path(name)).read_text() for name in names] == list(names)
 
 
 def test_delete_of_what_is_not_there_is_no_error(store: ClusterStore) -> None:

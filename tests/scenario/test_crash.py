@@ -11,11 +11,13 @@ import pytest
 
 from elasticluster.engine import execute
 from elasticluster.engine import stop as ending
+from elasticluster.engine.bake import bake
 from elasticluster.engine.configure import StartOptions
 from elasticluster.engine.fakes import FakeCloud, FakeNetwork, FakeSetup
 from elasticluster.engine.resize import ShrinkOptions, grow, shrink
 from elasticluster.engine.run import Tools
 from elasticluster.model import InstanceState, NodeRecord, Verdict
+from elasticluster.naming import new_uuid
 from elasticluster.state.store import DiskStore
 
 
@@ -62,7 +64,8 @@ class Process:
 
     def __init__(self, cloud, path, recorder=None):
         self.recorder = recorder or Recorder()
-        adapters = (cloud, FakeNetwork(), FakeSetup(), DiskStore(path))
+        setup = FakeSetup(keys={"frontend": "master", "compute": "worker"})
+        adapters = (cloud, FakeNetwork(), setup, DiskStore(path))
         provider, prober, setup, store = (Recorded(adapter, self.recorder) for adapter in adapters)
         self.tools = Tools(provider=provider, prober=prober, setup=setup, store=store, clock=cloud.clock)
 
@@ -115,9 +118,14 @@ def destroy_one(record, tools):
     return ending.destroy(record, tools, ["compute001"])
 
 
+def bake_images(record, tools):
+    """Make an image for each kind of node; the cluster for that has the name of the others here."""
+    return bake(record, tools, {node.kind: node.spec for node in record.nodes})
+
+
 def prepare(cloud, path, cluster, command):
     """Bring a cluster to where a command begins; return its record."""
-    if command in (start, start_one_by_one):
+    if command in (start, start_one_by_one, bake_images):
         return cluster
     record = start(cluster, Process(cloud, path).tools)
     if command is start_again:
@@ -131,6 +139,7 @@ def branch(cloud):
     other = copy.copy(cloud)
     other.machines = {name: copy.copy(machine) for name, machine in cloud.machines.items()}
     other.shared = set(cloud.shared)
+    other.images = dict(cloud.images)
     return other
 
 
@@ -161,8 +170,14 @@ COMMANDS = [
     remove_one,
     remove_one_without_asking,
     destroy_one,
+    bake_images,
 ]
-NODES_AFTER_START = {add_two: {3, 5}, remove_one: {2, 3}, remove_one_without_asking: {2, 3}}  # else 3
+NODES_AFTER_START = {  # else 3
+    add_two: {3, 5},
+    remove_one: {2, 3},
+    remove_one_without_asking: {2, 3},
+    bake_images: {2},
+}
 
 
 @pytest.fixture
@@ -194,6 +209,25 @@ def test_no_machine_is_lost_wherever_a_command_dies(folder, new_cluster, command
             left = carry_on(branch(crashed), other, command, then)
             assert left == [], (command.__name__, process.recorder.moments[-1], then.__name__)
     assert points >= 8, process.recorder.moments
+
+
+def test_bake_that_died_anywhere_is_made_good_by_the_next_one(folder, new_cluster):
+    points, cluster = 0, new_cluster()
+    while True:
+        path, cloud = folder / str(points), FakeCloud()
+        try:
+            bake_images(cluster, Process(cloud, path, Recorder(dies_at=points + 1)).tools)
+            break
+        except Killed:
+            points += 1
+        store = DiskStore(path)
+        for name in store.names():
+            stop(store.load(name), Process(cloud, path).tools)
+        baked = bake_images(replace(cluster, uuid=new_uuid(), created=1e9), Process(cloud, path).tools)
+        assert cloud.images == {one.image.id: one.image for one in baked}
+        assert len(baked) == 2
+        assert [*cloud.machines, *cloud.shared, *store.names()] == []
+    assert points >= 30
 
 
 def copied(path, to):

@@ -102,7 +102,7 @@ def test_result_can_be_recorded_without_git(tmp_path: Path) -> None:
 
 
 def test_benchmark_needs_no_git() -> None:
-    command = [sys.executable, "-c", "import local_slurm; print(local_slurm.commit())"]
+    command = [sys.executable, "-c", "import measurement; print(measurement.commit())"]
     env = {"PATH": "/nowhere", "PYTHONPATH": str(ROOT / "benchmarks"), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "unknown\n"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from elasticluster.cli.adopt import Adopt
+from elasticluster.cli.bake import Bake
 from elasticluster.cli.command import AbstractCommand, say
 from elasticluster.cli.gc import Gc
 from elasticluster.cli.list_clusters import ListClusters
@@ -39,6 +40,7 @@ COMMANDS: tuple[type[AbstractCommand], ...] = (
     Resume,
     SshFrontend,
     SftpFrontend,
+    Bake,
     Gc,
     Adopt,
     MigrateClusters,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import shutil
+from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli import render
 from elasticluster.cli.command import AbstractCommand
 from elasticluster.cli.start import frontend_name
+
+if TYPE_CHECKING:
+    from elasticluster.cluster import Cluster
 
 
 class ListNodes(AbstractCommand):
@@ -26,6 +30,12 @@ class ListNodes(AbstractCommand):
         parser.add_argument(
             "-u", "--update", action="store_true", help="Ask the cloud for the present addresses."
         )
+        parser.add_argument(
+            "--timings",
+            action="store_true",
+            help="Show instead what took how long when the cluster was last started, set up, resized or "
+            "paused.",
+        )
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def execute(self) -> int:
@@ -33,11 +43,29 @@ class ListNodes(AbstractCommand):
         cluster = self.load(self.params.cluster)
         if self.params.update:
             cluster.update()
-        record = cluster.record
         if self.params.json:
-            data = render.cluster_data(record) | {"nodes": [render.node_data(node) for node in record.nodes]}
-            print(json.dumps(data, indent=2))
+            print(json.dumps(self._data(cluster), indent=2))
+        elif self.params.timings:
+            print(_timings(cluster))
         else:
-            print(render.summary(record, frontend_name(cluster)))
-            print(render.node_list(record))
+            print(render.summary(cluster.record, frontend_name(cluster)))
+            print(render.node_list(cluster.record))
         return 0
+
+    def _data(self, cluster: Cluster) -> dict[str, Any]:
+        record = cluster.record
+        data = render.cluster_data(record) | {"nodes": [render.node_data(node) for node in record.nodes]}
+        if self.params.timings:
+            from elasticluster.cli import timings
+
+            trace = cluster.last_trace
+            data["timings"] = timings.data(trace) if trace else None
+        return data
+
+
+def _timings(cluster: Cluster) -> str:
+    from elasticluster.cli import timings
+
+    trace = cluster.last_trace
+    columns = shutil.get_terminal_size((80, 24)).columns
+    return timings.text(trace, columns) if trace else timings.none(cluster.name)

@@ -27,6 +27,7 @@ _TITLES = {
     Phase.BOOT: "Waiting for {total} nodes to run",
     Phase.CONNECT: "Connecting to {total} nodes",
     Phase.SETUP: "Configuring {total} nodes",
+    Phase.CAPTURE: "Making images of {total} nodes",
     Phase.LEAVE: "Taking {total} nodes out of service",
     Phase.PAUSE: "Stopping {total} nodes",
     Phase.STOP: "Destroying {total} nodes",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from elasticluster.cluster._node import Node
 from elasticluster.cluster._setup import SetupPort, clean_up
 from elasticluster.cluster._view import ClusterView
-from elasticluster.engine import execute, resize
+from elasticluster.engine import bake as baking
+from elasticluster.engine import execute, resize, trace
 from elasticluster.engine import stop as ending
 from elasticluster.engine.configure import StartOptions, setup_job
 from elasticluster.engine.events import Listener
@@ -26,10 +27,11 @@ from elasticluster.exceptions import (
     ClusterSizeError,
     StateError,
 )
-from elasticluster.model import ClusterRecord, KeyPair, NodeRecord, Report, Verdict
+from elasticluster.model import ClusterRecord, KeyPair, NodeRecord, NodeSpec, NodeState, Report, Verdict
 
 if TYPE_CHECKING:
     from elasticluster.engine.ports import ClusterStore, SetupJob
+    from elasticluster.engine.timeline import Trace
     from elasticluster.repository import AbstractClusterRepository
 
 _DEFAULT_INTERVAL = 10
@@ -78,7 +80,8 @@ class LivingCluster(ClusterView):
 
     def bring_up(self, options: StartOptions) -> Report:
         """Start and, unless `options` say otherwise, configure; return one outcome a node."""
-        with self._locked():
+        paused = any(node.state is NodeState.PAUSED for node in self.record.nodes)
+        with self._traced("resume" if paused else "start"):
             return self._take(execute.start(self.record, self._tools(), options))
 
     def setup(self, extra_args: Sequence[str] = ()) -> bool:
@@ -95,7 +98,7 @@ class LivingCluster(ClusterView):
 
     def configure(self, options: StartOptions) -> Report:
         """Configure the nodes and check that they work; return one outcome a node."""
-        with self._locked():
+        with self._traced("setup"):
             return self._take(execute.setup(self.record, self._tools(), options))
 
     def grow(self, names: Collection[str], options: StartOptions) -> Report:
@@ -112,7 +115,7 @@ class LivingCluster(ClusterView):
             ClusterError: the cluster is paused.
             ElastiClusterError: nothing could be begun; the nodes are not kept.
         """
-        with self._locked():
+        with self._traced("resize"):
             return self._take(resize.grow(self.record, self._tools(), names, options))
 
     def shrink(self, names: Collection[str], options: ShrinkOptions | None = None) -> None:
@@ -121,7 +124,7 @@ class LivingCluster(ClusterView):
         Raises:
             ClusterError: the cluster cannot do without one of them, or one is still there.
         """
-        with self._locked():
+        with self._traced("remove"):
             after = resize.shrink(self.record, self._tools(), names, options or ShrinkOptions())
             self._adopt(after)
 
@@ -193,7 +196,7 @@ class LivingCluster(ClusterView):
 
     def pause_nodes(self, names: Collection[str]) -> None:
         """Stop the machines of some nodes and keep their disks."""
-        with self._locked():
+        with self._traced("pause"):
             self._adopt(ending.pause(self.record, self._tools(), names))
 
     def resume(self) -> None:
@@ -203,6 +206,21 @@ class LivingCluster(ClusterView):
             ClusterSizeError: too few nodes came up.
         """
         self.start()
+
+    def bake(self, specs: Mapping[str, NodeSpec], *, force: bool = False) -> tuple[baking.Baked, ...]:
+        """Make images for the nodes of this cluster's template; see :func:`elasticluster.images.bake`."""
+        with self._locked():
+            return baking.bake(self.record, self._tools(), specs, force=force)
+
+    def images(self, specs: Mapping[str, NodeSpec]) -> tuple[baking.Kept, ...]:
+        """Return the images for the nodes of this cluster's template; nobody is kept from changing them."""
+        record = replace(self.record, owner=self.repository.owner)
+        return baking.survey(record, self._tools(), specs)
+
+    def remove_images(self) -> Mapping[str, str]:
+        """Remove the images of this cluster's template; see :func:`elasticluster.images.remove`."""
+        with self._locked():
+            return baking.remove(self.record, self._tools())
 
     def update(self) -> None:
         """Read the addresses of all nodes again, with one call."""
@@ -265,6 +283,13 @@ class LivingCluster(ClusterView):
         """Path of the file with the nodes' pinned host keys."""
         return self._store.known_hosts_path(self.name)
 
+    @property
+    def last_trace(self) -> Trace | None:
+        """What took how long when the cluster was last started, set up, resized or paused; None: unknown."""
+        from elasticluster.engine.timeline import read
+
+        return read(self._store.trace_path(self.name))
+
     # -- inside ----------------------------------------------------------------------------------
 
     @property
@@ -281,9 +306,15 @@ class LivingCluster(ClusterView):
             prober=ParamikoProber(),
             setup=SetupPort(self),
             store=self._store,
-            tell=self.listener,
+            tell=trace.heard(self.listener),
             interval=self.polling_interval if chosen else None,
         )
+
+    @contextlib.contextmanager
+    def _traced(self, action: str) -> Iterator[None]:
+        """Keep others off the cluster, and record what takes how long."""
+        with self._locked(), trace.recording(self._store.trace_path(self.name), action):
+            yield
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -290,7 +290,7 @@ class Node:
             host=self.connection_ip(),
             port=self.ssh_port,
             user=self.image_user,
-            key_path=self._cluster.key_pair().private_path,
+            key_path=self._cluster.key_pair().identity,
             host_keys=self.record.host_keys,
             proxy_command=login.proxy_command,
             timeout=timeout or login.probe_timeout,

@@ -47,6 +47,15 @@ class SetupPort:
         """Return secrets that the cluster needs and does not have yet."""
         return self._port.make_secrets(cluster)
 
+    def image_key(self, kind: str) -> str:
+        """Return what changes with what is installed on nodes of a kind; nothing if no provider can tell."""
+        can_tell = self._cluster.can_be_set_up and hasattr(self._port, "image_key")
+        return self._port.image_key(kind) if can_tell else ""
+
+    def bake(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Install what the usable nodes need, and make them fit to be made images of."""
+        return self._port.bake(job, tell)
+
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Configure the usable nodes, or those that join, and check them."""
         return self._port.setup(job, tell)
@@ -91,6 +100,14 @@ class _DocumentedVerbsOnly:
     def make_secrets(self, cluster: ClusterRecord) -> Mapping[str, str]:
         """Make none: it knows no secrets."""
         return {}
+
+    def image_key(self, kind: str) -> str:
+        """Return nothing: it has no verb that only installs."""
+        return ""
+
+    def bake(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Install nothing; nobody asks for it."""
+        return SetupResult()
 
     def busy(self, job: SetupJob, tell: Listener) -> Mapping[str, str]:
         """Know of no work: it has no verb to ask with."""

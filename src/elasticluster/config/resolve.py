@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -35,6 +37,7 @@ from elasticluster.model import ComponentRef, Login, NodeSpec
 from elasticluster.naming import NodeNamingPolicy
 
 _NEARLY_COUNT_RE = re.compile(r"(.+)[-. ]nodes?|(.+)_node")
+_PLAIN_RE = re.compile(r"[\w./+@:,=-]+")  # a word that a shell takes as it stands
 _CLUSTER_NAMES = frozenset(key.name for key in CLUSTER_KEYS)
 _NODE_NAMES = frozenset(key.name for key in NODE_KEYS)
 
@@ -79,11 +82,9 @@ def check_login(section: Section, problems: list[Problem]) -> Values:
     problems += section.problems
     values = section_values(LOGIN_KEYS, section, problems)
     reject_unknown(section, (key.name for key in LOGIN_KEYS), problems)
-    given = [name for name in ("user_key_private", "user_key_public") if section.text(name)]
-    if len(given) == 1:
-        other = ({"user_key_private", "user_key_public"} - set(given)).pop()
-        message = f"is missing, although {given[0]} is set: give both keys, or none"
-        problems.append(section.problem(message, other))
+    if section.text("user_key_private") and not section.text("user_key_public"):
+        message = "is missing, although user_key_private is set; it usually is the same file with .pub"
+        problems.append(section.problem(message, "user_key_public"))
     return values
 
 
@@ -116,6 +117,7 @@ class TemplateResolver:
         """Check everything and return the template."""
         fixed = section_values(CLUSTER_KEYS, self._cluster, self.problems)
         self._check_seconds(fixed)
+        self._check_proxy_command(fixed.get("ssh_proxy_command", ""))
         cloud, login_values, setup = self._cloud(), self._login_values(), self._refer("setup")
         login = _login(login_values, fixed)
         counts = self._counts(setup)
@@ -153,6 +155,14 @@ class TemplateResolver:
         for name in ("ssh_probe_timeout", "start_timeout"):
             if values.get(name, 1) <= 0:
                 self.problems.append(self._cluster.entries[name].problem("expected more than 0 seconds"))
+
+    def _check_proxy_command(self, command: str) -> None:
+        """A program that is missing would only be noticed when all machines are there."""
+        program = os.path.expanduser(command.split(maxsplit=1)[0]) if command else ""  # noqa: PTH111 - may be no path
+        if not _PLAIN_RE.fullmatch(program) or shutil.which(program):
+            return
+        message = f"there is no program {shown(program)}"
+        self.problems.append(self._cluster.entries["ssh_proxy_command"].problem(message))
 
     def _counts(self, setup: Section | None) -> Counts:
         """Return the numbers of nodes; each kind needs groups."""

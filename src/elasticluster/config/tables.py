@@ -28,8 +28,8 @@ LOGIN_KEYS = (
     Key("image_user_sudo", "str", default="root", help="the user to become"),
     Key("image_userdata", "str", default="", help="shell script run once, as root, after boot"),
     Key("user_key_name", "str", default="elasticluster-key", help="name of the key pair on the cloud"),
-    Key("user_key_private", "path", default="", help="private key; none: one is made for each cluster"),
-    Key("user_key_public", "path", default="", help="public key; none: one is made for each cluster"),
+    Key("user_key_private", "path", default="", help="private key; none: an SSH agent holds it"),
+    Key("user_key_public", "path", default="", help="public key; none: a pair is made for each cluster"),
 )
 
 CLUSTER_KEYS = (
@@ -38,7 +38,7 @@ CLUSTER_KEYS = (
     Key("setup", "str", required=True, help="name of a [setup/…] section"),
     Key("ssh_to", "str", default="", help="kind or name of the node that `ssh` and `sftp` go to"),
     Key("ssh_probe_timeout", "float", default=5.0, help="seconds that one SSH attempt may take"),
-    Key("ssh_proxy_command", "str", default="", help="ProxyCommand of ssh, with %h, %p and %r"),
+    Key("ssh_proxy_command", "str", default="", help="ProxyCommand of ssh, with %h, %p, %r and %n"),
     Key("start_timeout", "float", default=600.0, help="seconds to run, and again to answer SSH"),
     Key(
         "start_failure",

@@ -37,7 +37,7 @@ def target_of(run: Run, node: NodeRecord, key: KeyPair) -> SshTarget:
         host=node.address or "",
         port=node.ssh_port,
         user=node.spec.image_user,
-        key_path=key.private_path,
+        key_path=key.identity,
         host_keys=node.host_keys,
         proxy_command=run.cluster.login.proxy_command,
         timeout=run.cluster.login.probe_timeout,

@@ -7,7 +7,7 @@ worker threads too, one at a time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ class Phase(StrEnum):
     BOOT = "boot"
     CONNECT = "connect"
     SETUP = "setup"
+    CAPTURE = "capture"
     LEAVE = "leave"
     PAUSE = "pause"
     STOP = "stop"
@@ -53,10 +54,19 @@ class PhaseEnded:
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted:
-    """The configuration tool began a task step."""
+    """The configuration tool began a task step.
+
+    Attributes:
+        play: name of the play that it is a part of.
+        task: its name.
+        step: tells it from others of the same name; empty if nothing does.
+        at: when, by the clock of :func:`time.monotonic`; None: now.
+    """
 
     play: str
     task: str
+    step: str = field(default="", compare=False)
+    at: float | None = field(default=None, compare=False)
 
 
 class TaskStatus(StrEnum):
@@ -71,12 +81,25 @@ class TaskStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskDone:
-    """A task step ended on a node; `message` is its error, if it failed."""
+    """A task step ended on a node.
+
+    Attributes:
+        node: name of the node.
+        task: the task's name.
+        status: how it ended.
+        message: its error, if it failed.
+        step: as in :class:`TaskStarted`.
+        began: when it began on this node, as :attr:`TaskStarted.at`; None: with the step.
+        ended: when it ended; None: now.
+    """
 
     node: str
     task: str
     status: TaskStatus
     message: str = ""
+    step: str = field(default="", compare=False)
+    began: float | None = field(default=None, compare=False)
+    ended: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,14 @@ from elasticluster.exceptions import CloudProviderError, ElastiClusterError, Ins
 from elasticluster.model import (
     ClusterRecord,
     Failure,
+    ImageRequest,
     Instance,
     InstanceRequest,
     InstanceState,
     Json,
     Layer,
+    NodeSpec,
+    PreparedImage,
     ProbeResult,
     Resource,
     SetupResult,
@@ -68,6 +71,9 @@ class FakeCloud:
         shared: UUIDs of clusters for which shared resources exist.
         prepared: what was written on them, by UUID.
         outage: raised by every call while it is set.
+        images: the images made of machines, by id.
+        booted: the prepared image that each machine was made of, by instance id; empty for none.
+        blurred: for kinds of nodes, why no image can be made of them.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -83,6 +89,10 @@ class FakeCloud:
     prepared: dict[str, Tags] = field(default_factory=dict)
     outage: CloudProviderError | None = None
     refused: ElastiClusterError | None = None
+    captures_instances: bool = True
+    images: dict[str, PreparedImage] = field(default_factory=dict)
+    booted: dict[str, str] = field(default_factory=dict)
+    blurred: dict[str, CloudProviderError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin without machines."""
@@ -169,6 +179,28 @@ class FakeCloud:
         """Return a line for a machine that exists."""
         return f"console of {instance_id}" if instance_id in self.machines else ""
 
+    def image_base(self, spec: NodeSpec) -> str:
+        """Return the image's name: what is called so never changes."""
+        return spec.image_id
+
+    def capture_instances(self, requests: Sequence[ImageRequest]) -> Mapping[str, CloudProviderError]:
+        """Make images, and let the machines stop."""
+        self._called("capture_instances")
+        outcomes = {request.instance_id: self._capture(request) for request in requests}
+        return {machine: error for machine, error in outcomes.items() if error}
+
+    def list_images(self) -> list[PreparedImage]:
+        """Return all images."""
+        self._called("list_images")
+        return [*self.images.values()]
+
+    def remove_images(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Remove images."""
+        self._called("remove_images")
+        for image in ids:
+            self.images.pop(image, None)
+        return {}
+
     def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
         """Return the same size for every flavor."""
         return {"cpus": 1, "memory_mb": 512}
@@ -197,7 +229,18 @@ class FakeCloud:
         if name in self.ill:
             instance = replace(instance, state=self.ill[name], reason="ill on purpose")
         self.machines[instance.id] = _Machine(instance, self.clock.now() + self.boot_seconds)
+        self.booted[instance.id] = request.image
         return instance
+
+    def _capture(self, request: ImageRequest) -> CloudProviderError | None:
+        if request.instance_id not in self.machines:
+            return InstanceNotFoundError(f"No instance {request.instance_id}.")
+        self.halt(request.instance_id)
+        if request.tags.kind in self.blurred:
+            return self.blurred[request.tags.kind]
+        name = f"image-{next(self._numbers)}"
+        self.images[name] = PreparedImage(id=name, key=request.key, tags=request.tags)
+        return None
 
     def _now(self, machine: _Machine) -> Instance:
         pending = machine.instance.state is InstanceState.PENDING
@@ -251,6 +294,7 @@ class FakeSetup:
         broken: what keeps a setup as a whole from going on; empty if nothing.
         jobs: what it was asked to do.
         refused: raised by the check before anything is made.
+        keys: for kinds of nodes, what changes with what is installed on them.
     """
 
     failing: dict[str, str] = field(default_factory=dict)
@@ -261,6 +305,7 @@ class FakeSetup:
     jobs: list[SetupJob] = field(default_factory=list)
     refused: ElastiClusterError | None = None
     meanwhile: Callable[[], None] = lambda: None
+    keys: dict[str, str] = field(default_factory=dict)
 
     def check(self, cluster: ClusterRecord) -> None:
         """Say no if told to."""
@@ -270,6 +315,14 @@ class FakeSetup:
     def make_secrets(self, cluster: ClusterRecord) -> Mapping[str, str]:
         """Make one secret, once."""
         return {} if "munge_key" in cluster.secrets else {"munge_key": f"secret of {cluster.uuid}"}
+
+    def image_key(self, kind: str) -> str:
+        """Return what it was told; nothing can be installed ahead of time for other kinds."""
+        return self.keys.get(kind, "")
+
+    def bake(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Do as for a setup, without a check."""
+        return replace(self.setup(job, tell), checked=frozenset())
 
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Note the job; every usable node that is not failing passes."""

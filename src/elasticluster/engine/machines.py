@@ -8,6 +8,7 @@ from dataclasses import replace
 from elasticluster.engine.connect import boot, connect, write_known_hosts
 from elasticluster.engine.create import create, requests_for
 from elasticluster.engine.events import Phase
+from elasticluster.engine.images import with_images
 from elasticluster.engine.plan import Batch, StartPlan, plan_start
 from elasticluster.engine.run import Run, Tools, seen
 from elasticluster.exceptions import CloudProviderError, ClusterError
@@ -93,9 +94,11 @@ def make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> Coll
     run.update(seen(run.node(name), machine) for name, machine in plan.present.items())
     single = not provider.tags_instances
     warn_of_untraceable(run)
-    requests = requests_for(run.cluster, plan.create, key, max_parallel, single=single)
     with run.phase(Phase.PREFLIGHT, len(run.cluster.nodes)):
-        run.tools.setup.check(run.cluster)
+        if not run.baking:  # it has not the nodes that a service needs
+            run.tools.setup.check(run.cluster)
+        requests = requests_for(run.cluster, plan.create, key, max_parallel, single=single)
+        requests = with_images(run, requests)
         provider.preflight(run.cluster, requests, run.tell)
     run.preparing = True
     provider.prepare(run.cluster)

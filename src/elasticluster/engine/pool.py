@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,7 +21,8 @@ def run_all(work: Callable[[T], R], items: Iterable[T], workers: int) -> list[R]
     """Call `work` on every item, `workers` at a time, and return the results in the items' order.
 
     Calls are made in worker threads even if there is only one: Ctrl-C reaches the main thread, so that
-    a call under way comes to its end, and what it returns can be noted; no further call is begun.
+    a call under way comes to its end, and what it returns can be noted; no further call is begun. Context
+    variables have the caller's values there.
 
     Raises:
         Exception: the first one (in the items' order) that `work` raised, after all calls have ended.
@@ -30,7 +32,7 @@ def run_all(work: Callable[[T], R], items: Iterable[T], workers: int) -> list[R]
         return []
     with ThreadPoolExecutor(max(1, min(workers, len(todo)))) as pool:
         try:
-            futures = [pool.submit(work, item) for item in todo]
+            futures = [pool.submit(copy_context().run, work, item) for item in todo]
             wait(futures)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

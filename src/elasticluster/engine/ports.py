@@ -16,10 +16,13 @@ from elasticluster.engine.events import Listener
 from elasticluster.exceptions import CloudProviderError
 from elasticluster.model import (
     ClusterRecord,
+    ImageRequest,
     Instance,
     InstanceRequest,
     Json,
     KeyPair,
+    NodeSpec,
+    PreparedImage,
     ProbeResult,
     Resource,
     SetupResult,
@@ -54,6 +57,9 @@ class CloudProvider(Protocol):
 
     tags_instances: bool
     """Whether machines carry what was written on them, so that a lost reply is found again by listing."""
+
+    captures_instances: bool
+    """Whether images can be made of machines: whether :meth:`capture_instances` works."""
 
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Check everything that can be checked before the first machine is made, and prepare it.
@@ -119,12 +125,39 @@ class CloudProvider(Protocol):
     def console_output(self, instance_id: str) -> str:
         """Return the last lines an instance wrote to its console; empty if there are none."""
 
+    def image_base(self, spec: NodeSpec) -> str:
+        """Return what changes whenever the content of the image changes that such a node boots.
+
+        Empty as long as that is not known; it is after :meth:`preflight`.
+        """
+
+    def capture_instances(self, requests: Sequence[ImageRequest]) -> Mapping[str, CloudProviderError]:
+        """Make images of machines; return when they can be booted.
+
+        The machines are stopped for that and need not run again. An image comes into being as a whole or
+        not at all: :meth:`list_images` shows none that is not complete.
+
+        Returns:
+            for each machine, by its id, of which there is no image, the error.
+        """
+
+    def list_images(self) -> list[PreparedImage]:
+        """Return all images that carry our tags, those of other owners too."""
+
+    def remove_images(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Remove images; one that does not exist counts as removed, one that is in use stays.
+
+        Returns:
+            for each image that may still exist, the error.
+        """
+
     def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
         """Return what roles are told about a flavor.
 
-        ``cpus`` (int) and ``memory_mb`` (int) are its size, which schedulers have to be told; ``shared_home``
-        is ``"volume"`` where the cloud itself shares ``/home``. Empty if the cloud cannot tell: users then
-        say it by variables.
+        ``cpus`` (int) and ``memory_mb`` (int) are its size, which schedulers have to be told; ``gpus`` is
+        its number of GPUs (int). ``shared_home`` is ``"volume"`` where the cloud itself shares ``/home``, and
+        ``resolver`` is ``"provider"`` where its name service knows the nodes by their names. What the cloud
+        cannot tell is left out: users then say it by variables.
         """
 
 
@@ -155,6 +188,19 @@ class SetupProvider(Protocol):
     def make_secrets(self, cluster: ClusterRecord) -> Mapping[str, str]:
         """Return secrets that this cluster's roles need and that it does not have yet, newly made."""
 
+    def image_key(self, kind: str) -> str:
+        """Return what changes whenever other things would be installed on nodes of a kind.
+
+        Empty where nothing can be installed ahead of time.
+        """
+
+    def bake(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Install what the usable nodes need, each for its kind, and make them fit to be made images of.
+
+        Nothing is configured and no service is started. Afterwards nothing on them is secret, or belongs to
+        one machine only; so nobody can log in any more.
+        """
+
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Configure the usable nodes of a cluster, then prove that they work. Safe to repeat.
 
@@ -184,7 +230,7 @@ class SetupJob:
 
     Attributes:
         cluster: the cluster; nodes that are not usable are not to be touched.
-        key: key pair to log in with; the private path may be empty (agent).
+        key: key pair to log in with.
         known_hosts_path: file with the pinned host keys.
         node_vars: facts about each node's flavor (``cpus``, ``memory_mb``), by node name.
         joining: names of the nodes that are new to a cluster whose others are set up; empty: set up all.
@@ -237,6 +283,9 @@ class ClusterStore(Protocol):
 
     def known_hosts_path(self, name: str) -> str:
         """Return the path of the cluster's known-hosts file."""
+
+    def trace_path(self, name: str) -> str:
+        """Return the path of the trace of what was last done with the cluster; see :mod:`.trace`."""
 
     def key_pair(self, cluster: ClusterRecord) -> KeyPair:
         """Return the key pair of a cluster: the template's, else its own, generated on first use.

@@ -65,6 +65,7 @@ class Run:
         preparing: whether something that the cluster's machines share may have been made.
         made: names of the nodes whose machines were asked for by this run.
         fresh: whether nobody knew the cluster before this run.
+        baking: whether its machines are there to make images of: they begin without, each for itself.
     """
 
     def __init__(self, cluster: ClusterRecord, tools: Tools) -> None:
@@ -73,6 +74,7 @@ class Run:
         self.preparing = False
         self.made: set[str] = set()
         self.fresh = False
+        self.baking = False
         self._changing = threading.Lock()
         self._telling = threading.Lock()
 

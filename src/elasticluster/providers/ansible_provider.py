@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.config.keys import Key
-from elasticluster.engine.events import Listener, ignore
+from elasticluster.engine.events import Listener, Warned, ignore
 from elasticluster.engine.ports import SetupJob
 from elasticluster.model import ClusterRecord, Json, SetupResult
 from elasticluster.providers.base import AbstractSetupProvider
@@ -129,14 +129,13 @@ class AnsibleSetupProvider(AbstractSetupProvider):
         check(self._settings, cluster)
 
     def make_secrets(self, cluster: ClusterRecord) -> Mapping[str, str]:
-        """Return the secrets that the cluster's roles need and that it does not have yet, newly made."""
-        import secrets
-
+        """Return the secrets that the cluster needs and does not have yet, newly made."""
+        from elasticluster.setup import secrets
         from elasticluster.setup.services import services_of
 
         groups = [group for names in self.groups.values() for group in names]
         wanted = {name for service in services_of(groups) for name in service.secrets}
-        return {name: secrets.token_hex(64) for name in sorted(wanted - cluster.secrets.keys())}
+        return secrets.make(wanted.union(secrets.ALWAYS) - cluster.secrets.keys())
 
     def busy(self, job: SetupJob, tell: Listener) -> Mapping[str, str]:
         """Return what nodes are at work on, by name; idle ones are left out.
@@ -157,12 +156,34 @@ class AnsibleSetupProvider(AbstractSetupProvider):
 
         return leave(self._settings, job, tell, SystemClock())
 
+    def image_key(self, kind: str) -> str:
+        """Return what changes whenever other things would be installed on nodes of a kind.
+
+        Empty where a playbook of the user's own runs instead of ours.
+        """
+        from elasticluster.setup.bake import image_key
+
+        return image_key(self._settings, kind)
+
+    def bake(self, job: SetupJob, tell: Listener) -> SetupResult:
+        """Install what the usable nodes need, and remove what must not be in an image of them.
+
+        Raises:
+            AnsibleError: Ansible cannot be started.
+        """
+        from elasticluster.setup.bake import bake
+
+        return bake(self._settings, job, tell)
+
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Configure the usable nodes of a cluster, or those that join it, then check them.
 
         Raises:
             AnsibleError: a playbook is missing or cannot be read.
         """
+        from elasticluster.setup.check import without_effect
         from elasticluster.setup.runner import run
 
+        for text in without_effect(self._settings):
+            tell(Warned(text))
         return run(self._settings, job, tell)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
+from elasticluster.engine import trace
 from elasticluster.engine.events import Listener
 from elasticluster.engine.pool import default_workers, run_all
 from elasticluster.engine.ports import Created
@@ -22,11 +23,14 @@ from elasticluster.exceptions import (
 )
 from elasticluster.model import (
     ClusterRecord,
+    ImageRequest,
     Instance,
     InstanceRequest,
     InstanceState,
     Json,
+    NodeSpec,
     NodeState,
+    PreparedImage,
     Resource,
     Tags,
 )
@@ -92,6 +96,9 @@ class AbstractCloudProvider(Remembered, ABC):
 
     tags_instances: bool = False
     """Whether machines carry what was written on them, so that a lost reply is found again by listing."""
+
+    captures_instances: bool = False
+    """Whether images can be made of machines."""
 
     def __init__(self, **config: Any) -> None:
         self.config = config
@@ -215,6 +222,26 @@ class AbstractCloudProvider(Remembered, ABC):
     def console_output(self, instance_id: str) -> str:
         """Return no output."""
         return ""
+
+    def image_base(self, spec: NodeSpec) -> str:
+        """Return nothing: no image is made, so none has to fit."""
+        return ""
+
+    def capture_instances(self, requests: Sequence[ImageRequest]) -> Mapping[str, CloudProviderError]:
+        """Make no image; each instance has an error."""
+        cannot = UnsupportedError(
+            f"{type(self).__name__} cannot make images of instances.",
+            hint="Without images, `start` installs everything itself.",
+        )
+        return dict.fromkeys([request.instance_id for request in requests], cannot)
+
+    def list_images(self) -> list[PreparedImage]:
+        """Return none."""
+        return []
+
+    def remove_images(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Remove nothing, as there is nothing."""
+        return {}
 
     def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
         """Return nothing: the node itself knows best."""
@@ -364,9 +391,10 @@ def created(outcomes: Mapping[str, Instance | CloudProviderError]) -> Created:
 
 @contextlib.contextmanager
 def _foreign_code(what: str) -> Iterator[None]:
-    """Turn whatever a third party's code raises into an error of ours."""
+    """Note a call of a third party's code in the trace, and turn whatever it raises into an error of ours."""
     try:
-        yield
+        with trace.call(what):
+            yield
     except CloudProviderError:
         raise
     except Exception as exc:

@@ -254,7 +254,7 @@ class MultiDiskRepository(DiskRepository):
 class _Bridge:
     """Lets the engine write to a third party's repository.
 
-    Key files and known hosts, which such a repository does not keep, live as long as the process.
+    Key files, known hosts and traces, which such a repository does not keep, live as long as the process.
     """
 
     def __init__(self, repository: AbstractClusterRepository) -> None:
@@ -289,6 +289,9 @@ class _Bridge:
 
     def known_hosts_path(self, name: str) -> str:
         return self._files.known_hosts_path(name)
+
+    def trace_path(self, name: str) -> str:
+        return self._files.trace_path(name)
 
     def key_pair(self, cluster: ClusterRecord) -> KeyPair:
         return self._files.key_pair(cluster)

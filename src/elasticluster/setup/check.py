@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from elasticluster.exceptions import ConfigurationError
 from elasticluster.model import ClusterRecord
+from elasticluster.setup.older import CHANGED, OLD
 from elasticluster.setup.services import (
     ALIASES,
     KNOWN_GROUPS,
@@ -123,15 +124,27 @@ def _variables(settings: Settings) -> Iterator[str]:
         yield f"variable '{name}' (kind {', '.join(of_kinds)}): {problem}"
 
 
+def without_effect(settings: Settings) -> Iterator[str]:
+    """Say of each variable that shipped roles once knew why it does nothing any more.
+
+    Nothing is said where a playbook of the user's own runs instead of ours: it may well know the variable.
+    """
+    given = {name for variables in settings.kind_vars.values() for name in variables}
+    for name in sorted(given & CHANGED.keys()) if not settings.playbook else ():
+        yield f"The variable '{name}' has no effect: {CHANGED[name]}."
+
+
 def _variable(name: str, value: object, *, own: bool) -> str:
     """Return what is wrong with a variable; `own`: whether playbooks of the user's may know it."""
-    if name in known_variables():
+    if name in CHANGED:
+        return ""
+    if OLD.get(name, name) in known_variables():
         try:
             typed(name, value)
         except ValueError as exc:
             return str(exc)
         return ""
-    meant = _did_you_mean(name, known_variables())
+    meant = _did_you_mean(name, known_variables().keys() | OLD.keys())
     return "" if name.startswith(_LET_THROUGH) or (own and not meant) else f"no role knows it{meant}"
 
 

@@ -49,7 +49,7 @@ class Run:
             case "play":
                 self.playing = True
             case "task":
-                tell(TaskStarted(event["play"], event["task"]))
+                tell(TaskStarted(event["play"], event["task"], event.get("step", ""), event.get("at")))
             case "done":
                 self._done(event, tell)
             case "end":
@@ -64,7 +64,8 @@ class Run:
             message, evidence = _said(event)
             text = f"task '{event['task']}': {message}"
             self.failures[event["node"]] = Failure(layer=Layer.SETUP, message=text, evidence=evidence)
-        tell(TaskDone(event["node"], event["task"], status, message))
+        when = event.get("step", ""), event.get("began"), event.get("ended")
+        tell(TaskDone(event["node"], event["task"], status, message, *when))
 
     def result(
         self, groups: Mapping[str, Collection[str]], services: Iterable[Service] = (), error: str = ""

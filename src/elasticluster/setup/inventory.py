@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from elasticluster.engine.ports import SetupJob
+from elasticluster.engine.proxy import for_openssh
 from elasticluster.model import Json, NodeRecord
+from elasticluster.setup.authority import host_certificates, public_part
+from elasticluster.setup.secrets import AUTHORITY_KEY, USER_KEY, for_nodes
 from elasticluster.setup.services import ALIASES, SHIPPED_GROUPS, current_name, services_of
 from elasticluster.setup.settings import Settings
-from elasticluster.setup.variables import typed
+from elasticluster.setup.variables import set_for_roles
 
-_DEFAULT_HOME = "nfs"
+_SHARED_BY_US = {"shared_home": "nfs", "resolver": "frontend"}  # where the provider does not do it
 
 
 def inventory(job: SetupJob, settings: Settings) -> dict[str, Json]:
@@ -34,29 +37,52 @@ def inventory(job: SetupJob, settings: Settings) -> dict[str, Json]:
         if new in groups:
             children[old] = {"children": {new: {}}}
     hosts = {node.name: _host(node, job, settings) for node in nodes}
-    variables = {**_connection(job), **settings.ansible, "elasticluster": _cluster(job, nodes, groups)}
+    sudo = {"image_user_sudo": settings.become_user if settings.become else ""}
+    told = {"elasticluster": {**_cluster(job, nodes, groups), "kinds": _kinds(job, settings), **sudo}}
+    variables = {**_connection(job), **settings.ansible, **told}
     return {"all": {"hosts": hosts, "vars": variables, "children": children}}
 
 
 def particulars(job: SetupJob, **variables: Json) -> dict[str, Json]:
     """Return an inventory of what concerns a single run: its secrets, and who is new or set up already.
 
+    Each node that is to be set up gets certificates of its host keys, newly signed. The key that signs them
+    is not in it.
+
     Args:
         job: the cluster, and who joins or leaves it.
         **variables: further variables for all nodes.
     """
     changing = bool(job.joining or job.leaving)
-    settled = [node.name for node in nodes_at_hand(job) if changing and node.name not in job.joining]
+    nodes = nodes_at_hand(job)
+    settled = [node.name for node in nodes if changing and node.name not in job.joining]
+    hosts, trusted = _trust(job, [node for node in nodes if node.name not in settled])
     return {
         "all": {
+            "hosts": hosts,
             "vars": {
-                "elasticluster_secrets": dict(job.cluster.secrets),
+                "elasticluster_secrets": for_nodes(job.cluster.secrets),
                 "elasticluster_joining": [*job.joining],
+                **trusted,
                 **variables,
             },
             "children": {"elasticluster_set_up": {"hosts": {name: {} for name in settled}}},
         }
     }
+
+
+def _trust(job: SetupJob, nodes: Sequence[NodeRecord]) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Return what each node needs to be trusted by SSH, and what all need to trust it.
+
+    Nothing where a cluster has no keys of its own yet, as while it is asked who is at work.
+    """
+    secrets = job.cluster.secrets
+    if not {AUTHORITY_KEY, USER_KEY} <= secrets.keys():
+        return {}, {}
+    signed = host_certificates(secrets[AUTHORITY_KEY], nodes)
+    hosts = {name: {"elasticluster_host_certificates": lines} for name, lines in signed.items()}
+    public = {"authority": public_part(secrets[AUTHORITY_KEY]), "user_public": public_part(secrets[USER_KEY])}
+    return hosts, {"elasticluster_ssh": public}
 
 
 def nodes_at_hand(job: SetupJob) -> list[NodeRecord]:
@@ -65,9 +91,13 @@ def nodes_at_hand(job: SetupJob) -> list[NodeRecord]:
 
 
 def masters(job: SetupJob, settings: Settings) -> list[str]:
-    """Return the names of the masters of the shipped services in use, as far as they can be logged in to."""
+    """Return the names of the nodes that learn who is a member, as far as they can be logged in to.
+
+    These are the masters of the shipped services in use, and the nodes of the groups that are informed too.
+    """
     groups = group_members(nodes_at_hand(job), settings.groups)
-    found = (name for service in settings.services for name in groups[service.master])
+    told = (group for service in settings.services for group in (service.master, *service.informed))
+    found = (name for group in told for name in groups[group])
     return list(dict.fromkeys(found))
 
 
@@ -85,6 +115,12 @@ def group_members(nodes: Sequence[NodeRecord], groups: Mapping[str, Sequence[str
     return dict(members)
 
 
+def _kinds(job: SetupJob, settings: Settings) -> dict[str, Json]:
+    """Return the groups of each kind of node under their present names, also of kinds without nodes."""
+    kinds = job.cluster.kinds or tuple(settings.groups)
+    return {kind: list(dict.fromkeys(map(current_name, settings.groups.get(kind, ())))) for kind in kinds}
+
+
 def _host(node: NodeRecord, job: SetupJob, settings: Settings) -> dict[str, Json]:
     options = {
         "HostKeyAlias": node.name,  # host keys are known under the node's name, whatever its address
@@ -92,11 +128,10 @@ def _host(node: NodeRecord, job: SetupJob, settings: Settings) -> dict[str, Json
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "UpdateHostKeys": "no",
+        "IdentitiesOnly": "yes",  # an agent with many keys is shut out after some tries
     }
-    if job.key.private_path:
-        options["IdentitiesOnly"] = "yes"  # an agent with many keys is shut out after some tries
     if job.cluster.login.proxy_command:
-        options["ProxyCommand"] = job.cluster.login.proxy_command
+        options["ProxyCommand"] = for_openssh(job.cluster.login.proxy_command, node.name)
     given = settings.kind_vars.get(node.kind, {})
     return {
         "ansible_host": node.address,
@@ -105,7 +140,7 @@ def _host(node: NodeRecord, job: SetupJob, settings: Settings) -> dict[str, Json
         "ansible_ssh_common_args": shlex.join(
             part for name, value in options.items() for part in ("-o", f"{name}={value}")
         ),
-        **{name: typed(name, value) for name, value in given.items()},
+        **set_for_roles(given),
     }
 
 
@@ -121,10 +156,10 @@ def _quoted(path: str) -> str:
 
 
 def _connection(job: SetupJob) -> dict[str, Json]:
-    variables = {"ansible_python_interpreter": "/usr/bin/python3"}
-    if job.key.private_path:
-        variables["ansible_ssh_private_key_file"] = _tokens_doubled(job.key.private_path)
-    return variables
+    return {
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_ssh_private_key_file": _tokens_doubled(job.key.identity),
+    }
 
 
 def _cluster(
@@ -133,7 +168,6 @@ def _cluster(
     """Return the variable ``elasticluster``: what roles may know of the cluster as a whole."""
     services = services_of(group for group, names in groups.items() if names)
     servers = [groups[service.master][0] for service in services if groups[service.master]]
-    homes = {facts["shared_home"] for facts in job.node_vars.values() if "shared_home" in facts}
     return {
         "name": job.cluster.name,
         "uuid": job.cluster.uuid,
@@ -143,8 +177,14 @@ def _cluster(
         "groups": {group: list(names) for group, names in groups.items()},
         "roles": [service.role for service in services],
         "home_server": servers[0] if servers else "",
-        "shared_home": homes.pop() if len(homes) == 1 else _DEFAULT_HOME,
+        **{name: _shared(name, job) for name in _SHARED_BY_US},
     }
+
+
+def _shared(name: str, job: SetupJob) -> str:
+    """Return how nodes share something: as the provider says of all of them, else as we do it."""
+    ways = {facts[name] for facts in job.node_vars.values() if name in facts}
+    return ways.pop() if len(ways) == 1 else _SHARED_BY_US[name]
 
 
 def _node(node: NodeRecord, job: SetupJob) -> dict[str, Json]:

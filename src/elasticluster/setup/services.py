@@ -14,12 +14,14 @@ class Service:
         role: name of the role.
         master: group that has exactly one node; it exports ``/home`` where that goes by NFS.
         members: the other groups.
+        informed: those of them whose nodes have to learn who is a member, as the master has.
         secrets: names of the secrets that the role needs, made once for each cluster.
     """
 
     role: str
     master: str
     members: tuple[str, ...]
+    informed: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
 
     @property
@@ -28,7 +30,15 @@ class Service:
         return (self.master, *self.members)
 
 
-SERVICES = (Service("slurm", master="slurm_master", members=("slurm_worker",), secrets=("munge_key",)),)
+SERVICES = (
+    Service(
+        "slurm",
+        master="slurm_master",
+        members=("slurm_worker", "slurm_submit"),
+        informed=("slurm_submit",),
+        secrets=("munge_key",),
+    ),
+)
 
 SHIPPED_GROUPS = frozenset(group for service in SERVICES for group in service.groups)
 
@@ -40,6 +50,7 @@ ALIASES: Mapping[str, str] = {
     "maui_master": "torque_master",
     "pbs_clients": "torque_worker",
     "pbs_master": "torque_master",
+    "slurm_client": "slurm_submit",
     "slurm_clients": "slurm_worker",
     "slurm_workers": "slurm_worker",
 }

@@ -20,6 +20,8 @@ BUSY = PLAYBOOKS / "busy.yml"
 
 LEAVE = PLAYBOOKS / "leave.yml"
 
+BAKE = PLAYBOOKS / "bake.yml"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

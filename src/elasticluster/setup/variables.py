@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elasticluster.model import Json
+from elasticluster.setup.older import OLD
 from elasticluster.setup.settings import PLAYBOOKS
+
+if TYPE_CHECKING:
+    import yaml
 
 _BOOLEANS = {
     "yes": True,
@@ -21,6 +25,9 @@ _BOOLEANS = {
     "off": False,
     "0": False,
 }
+_URL_RE = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?(/[A-Za-z0-9._~/+-]*)?")
+_URLS = frozenset({"common_proxy_url", "common_package_mirror", "common_security_mirror"})
+_DECIMAL_RE = re.compile(r"(0|-?[1-9][0-9]*)$")
 _LOOKS_LIKE_JSON = re.compile(r"-?[1-9][0-9]*|0|true|false|\[.*\]|\{.*\}", re.DOTALL)
 
 
@@ -48,7 +55,7 @@ def typed(name: str, value: Json) -> Json:
     list or a dictionary; anything else stays text, so that a version ``1.10`` does not become a number.
 
     Args:
-        name: name of the variable.
+        name: name of the variable, present or older.
         value: text from a configuration file; anything else is returned as it is.
 
     Raises:
@@ -56,14 +63,30 @@ def typed(name: str, value: Json) -> Json:
     """
     if not isinstance(value, str):
         return value
+    name = OLD.get(name, name)
     spec = known_variables().get(name)
     if spec is None:
         return _guessed(value)
+    if name in _URLS and value and not _URL_RE.fullmatch(value):
+        raise ValueError("expected http://HOST:PORT or the like, without user and password")
     converted = _CONVERTERS[spec.get("type", "str")](value)
     choices = spec.get("choices")
     if choices and converted not in choices:
         raise ValueError(f"expected {', '.join(map(str, choices))}, not '{value}'")
     return converted
+
+
+def set_for_roles(given: Mapping[str, Json]) -> dict[str, Json]:
+    """Return variables as they are set on a node: typed, and older ones under their present names too.
+
+    Args:
+        given: variables as the user wrote them; of a present and an older name the present one counts.
+
+    Raises:
+        ValueError: as :func:`typed`.
+    """
+    values = {name: typed(name, value) for name, value in given.items()}
+    return {OLD[name]: value for name, value in values.items() if name in OLD} | values
 
 
 def _guessed(text: str) -> Json:
@@ -80,9 +103,28 @@ def _flow(text: str) -> Json:
     import yaml
 
     try:
-        return yaml.safe_load(text)
+        return _loader()(text).get_single_data()
     except yaml.YAMLError as exc:
         raise ValueError(f"cannot be read: '{text}'") from exc
+
+
+@cache
+def _loader() -> type[yaml.SafeLoader]:
+    """Return YAML's loader for which ``12:00:00`` is no number to the base of 60, ``0700`` none to that of 8.
+
+    Times and modes are written like this in the files of services. A date stays text too, as JSON has none.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":int", ":timestamp"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver("tag:yaml.org,2002:int", _DECIMAL_RE, list("-0123456789"))
+    return Loader
 
 
 def _integer(text: str) -> int:

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from elasticluster.engine.proxy import for_openssh
 from elasticluster.exceptions import UsageError
 from elasticluster.model import Failure, SshTarget
 from elasticluster.ssh.hostkeys import place, read_known_hosts
@@ -90,7 +91,7 @@ def _options(target: SshTarget, known_hosts: str) -> list[str]:
     if target.key_path:
         options += [f"IdentityFile={_quoted(target.key_path)}", "IdentitiesOnly=yes"]
     if target.proxy_command:
-        options.append(f"ProxyCommand={target.proxy_command}")
+        options.append(f"ProxyCommand={for_openssh(target.proxy_command, target.name)}")
     return [word for option in options for word in ("-o", option)]
 
 

@@ -130,9 +130,17 @@ def _advance(waiting: _Waiting) -> _Waiting | Line | Failure:
         answer = stream.recv(1, socket.MSG_PEEK)
     except OSError:
         answer = b""
-    return (
-        waiting.line if answer else _lost(waiting, Layer.REFUSED, "closed the connection before SSH answered")
-    )
+    return waiting.line if answer else _silent(waiting)
+
+
+def _silent(waiting: _Waiting) -> _Waiting | Failure:
+    """Give up on a line that has ended without a word of SSH."""
+    line = waiting.line
+    if not line.proxy:
+        return _lost(waiting, Layer.REFUSED, "closed the connection before SSH answered")
+    problem = line.proxy_failure()
+    line.close()
+    return problem
 
 
 def _unreachable(waiting: _Waiting, code: int) -> _Waiting | Failure:
@@ -145,6 +153,8 @@ def _too_late(waiting: _Waiting) -> Failure:
     limit = f"within {waiting.line.target.timeout:g} s"
     if waiting.connecting:
         return _closed(waiting.line, Layer.TIMED_OUT, f"cannot be reached {limit}")
+    if waiting.line.proxy:
+        return _closed(waiting.line, Layer.PROXY, f"did not answer through the proxy command {limit}")
     return _closed(waiting.line, Layer.TIMED_OUT, f"accepts connections, but SSH did not answer {limit}")
 
 

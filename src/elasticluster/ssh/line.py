@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -12,6 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import IO, Any, TypeAlias
 
+from elasticluster.engine.proxy import filled_in
 from elasticluster.model import Failure, Layer, SshTarget
 
 Address: TypeAlias = tuple[socket.AddressFamily, Any]
@@ -46,12 +46,27 @@ class Line:
 
     def failure(self, layer: Layer, message: str) -> Failure:
         """Return a failure of this line, with the proxy command's last words."""
-        words = ""
-        if self.complaints and not self.complaints.closed:
-            self.complaints.seek(0)
-            words = self.complaints.read().decode(errors="replace").strip()
+        words = self._words()
         last = f" (proxy command: {words.splitlines()[-1]})" if words else ""
         return failure(self.target, layer, f"{message}{last}", evidence=words)
+
+    def proxy_failure(self) -> Failure:
+        """Return why the proxy command has ended instead of bringing an answer of SSH."""
+        status: int | str = "?"
+        if self.proxy:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # its output may end before it does
+                status = self.proxy.wait(timeout=1)
+        words = self._words()
+        said = f": {words.splitlines()[-1]}" if words else ""
+        message = f"was not reached: `{filled_in(self.target)}` ended with status {status}{said}"
+        return failure(self.target, Layer.PROXY, message, evidence=words)
+
+    def _words(self) -> str:
+        """Return what the proxy command wrote to its standard error."""
+        if not self.complaints or self.complaints.closed:
+            return ""
+        self.complaints.seek(0)
+        return self.complaints.read().decode(errors="replace").strip()
 
 
 def failure(target: SshTarget, layer: Layer, message: str, evidence: str = "") -> Failure:
@@ -91,22 +106,10 @@ def through_proxy(target: SshTarget) -> Line:
     complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the line
     with theirs:
         proxy = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec {proxy_command(target)}"],
+            ["/bin/sh", "-c", f"exec {filled_in(target)}"],
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
             stderr=complaints,
             process_group=0,
         )
     return Line(target, ours, proxy, complaints)
-
-
-def proxy_command(target: SshTarget) -> str:
-    """Return a target's proxy command with ``%h``, ``%p``, ``%r``, ``%n`` and ``%%`` filled in.
-
-    >>> target = SshTarget(name="a", host="10.0.0.7", port=22, user="me", key_path="",
-    ...                    proxy_command="ssh -W %h:%p %r@gate; echo 100%%")
-    >>> proxy_command(target)
-    'ssh -W 10.0.0.7:22 me@gate; echo 100%'
-    """
-    values = {"h": target.host, "p": str(target.port), "r": target.user, "n": target.name, "%": "%"}
-    return re.sub(r"%([hprn%])", lambda match: values[match[1]], target.proxy_command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,15 +28,17 @@ class DeniedError(Exception):
 
 
 def load_key(path: str) -> paramiko.PKey | None:
-    """Return a private key; None if only an SSH agent can use it, since it is protected or no path is given.
+    """Return a private key; None if only an SSH agent can use it.
+
+    So it is where the key is protected by a passphrase, `path` is that of a public key, or it is empty.
 
     Raises:
-        DeniedError: the file cannot be read, or is no private key.
+        DeniedError: the file cannot be read, or is no key.
     """
     import paramiko
     from paramiko.pkey import UnknownKeyType
 
-    if not path:
+    if not path or _public_half(path):
         return None
     try:
         return paramiko.PKey.from_path(path)
@@ -157,9 +159,7 @@ def _check_host_key(transport: paramiko.Transport, line: Line) -> None:
 def _authenticate(transport: paramiko.Transport, line: Line, key: paramiko.PKey | None) -> None:
     target = line.target
     with contextlib.ExitStack() as stack:
-        keys = [key] if key else _agent_keys(stack, target.key_path)
-        if not keys:
-            raise _denied(line, Layer.LOGIN, f"was not tried: {_no_key(target.key_path)}")
+        keys = [key] if key else _agent_keys(stack, line)
         if any(_lets_in(transport, line, candidate) for candidate in keys):
             return
     raise _denied(
@@ -192,31 +192,51 @@ def _key_name(path: str) -> str:
     return f"key {path}" if path else "any key of the SSH agent"
 
 
-def _no_key(path: str) -> str:
-    if not path:
-        return "no key file is given, and no SSH agent holds a key"
-    return f"key {path} is protected by a passphrase, and no SSH agent holds a key; run `ssh-add {path}`"
-
-
-def _agent_keys(stack: contextlib.ExitStack, path: str) -> list[paramiko.PKey]:
-    """Return the agent's keys, the one that belongs to `path` first: servers count failures.
+def _agent_keys(stack: contextlib.ExitStack, line: Line) -> list[paramiko.PKey]:
+    """Return the agent's keys that may let us in: only the one meant, where that is known.
 
     Each login talks to the agent by itself, as one connection cannot be shared among threads.
+
+    Raises:
+        DeniedError: there is no such key.
     """
+    path = line.target.key_path
+    held = _held_by_agent(stack)
+    meant = _public_half(path, f"{path}.pub") if path else ""
+    keys = [key for key in held if meant in ("", key.get_base64())]
+    if not keys:
+        raise _denied(line, Layer.LOGIN, f"was not tried: {_no_key(path, held)}")
+    return keys
+
+
+def _held_by_agent(stack: contextlib.ExitStack) -> Sequence[paramiko.PKey]:
+    """Return the keys that the SSH agent holds; none if there is no agent."""
     import paramiko
 
     try:
         agent = paramiko.Agent()
     except (paramiko.SSHException, OSError):
-        return []
+        return ()
     stack.callback(agent.close)
-    wanted = _public_half(path)
-    return sorted(agent.get_keys(), key=lambda key: key.get_base64() != wanted)
+    return agent.get_keys()
 
 
-def _public_half(path: str) -> str:
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"{path}.pub").read_text(encoding="utf-8").split()[1]
+def _no_key(path: str, held: Sequence[paramiko.PKey]) -> str:
+    agent = "the SSH agent does not hold it" if held else "no SSH agent holds a key"
+    if not path:
+        return f"no key file is given, and {agent}"
+    if _public_half(path):
+        return f"of key {path} there is no private half here, and {agent}; run `ssh-add PRIVATE_KEY`"
+    return f"key {path} is protected by a passphrase, and {agent}; run `ssh-add {path}`"
+
+
+def _public_half(*places: str) -> str:
+    """Return the BASE64 of the public key in the first of some files that holds one; empty if none does."""
+    for place in places:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            match Path(place).read_text(encoding="utf-8").split():
+                case [kind, base64, *_] if kind.startswith(("ssh-", "ecdsa-")):
+                    return base64
     return ""
 
 

@@ -19,6 +19,7 @@ _TYPES = frozenset(
 )
 _MAGIC = b"openssh-key-v1\0"  # the beginning of OpenSSH's own format, PROTOCOL.key in its sources
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+_NO_AGENT = 2  # how `ssh-add` says so
 _DSA = b"\0\0\0\7ssh-dss"  # how every DSA key begins; the rest does not matter
 
 
@@ -80,12 +81,16 @@ def check_pair(public: Path, private: Path | None) -> None:
 
     Raises:
         KeypairError: a file is missing, unreadable, open to others, or of a type that SSH servers refuse;
-            the two do not match; or the private key is protected and no SSH agent holds it.
+            the two do not match; or the private key is protected or not given, and no SSH agent holds it.
     """
     shown = _read_public(public)
     if private is None:
-        if not _agent_holds(shown):
-            raise KeypairError(f"No SSH agent holds the private key of {public}.", hint=_AGENT_HINT)
+        lacks = _agent_lacks(shown)
+        if lacks:
+            raise KeypairError(
+                f"Of the key {public} the template names no private half, and {lacks}.",
+                hint=f"Run `ssh-add PRIVATE_KEY` first. {_AGENT_HINT}",
+            )
         return
     key = _read_private(private)
     if key.public not in (None, shown):
@@ -93,9 +98,10 @@ def check_pair(public: Path, private: Path | None) -> None:
             f"The private key {private} and the public key {public} do not belong together.",
             hint=f"`ssh-keygen -y -f {private}` prints the public key of a private one.",
         )
-    if key.protected and not _agent_holds(shown):
+    lacks = _agent_lacks(shown) if key.protected else ""
+    if lacks:
         raise KeypairError(
-            f"The private key {private} is protected by a passphrase, and no SSH agent holds it.",
+            f"The private key {private} is protected by a passphrase, and {lacks}.",
             hint=f"Run `ssh-add {private}` first. {_AGENT_HINT}",
         )
 
@@ -225,14 +231,21 @@ def _string(data: bytes, offset: int) -> tuple[bytes, int]:
     return data[offset + 4 : end], end
 
 
-def _agent_holds(public: bytes) -> bool:
+def _agent_lacks(public: bytes) -> str:
+    """Return why no SSH agent can be used with a key; empty if one holds it."""
     import subprocess
 
+    socket = os.environ.get("SSH_AUTH_SOCK")
+    if not socket:
+        return "no SSH agent is known: SSH_AUTH_SOCK is not set"
     try:
-        listing = subprocess.run(["ssh-add", "-L"], capture_output=True, check=False, timeout=10).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return base64.b64encode(public) in listing.split()
+        listing = subprocess.run(["ssh-add", "-L"], capture_output=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return f"the SSH agent cannot be asked: {exc}"
+    if listing.returncode == _NO_AGENT:
+        return f"no SSH agent answers at SSH_AUTH_SOCK={socket}"
+    holds = base64.b64encode(public) in listing.stdout.split()
+    return "" if holds else f"the SSH agent at SSH_AUTH_SOCK={socket} does not hold it"
 
 
 def _generate(private: Path, public: Path, comment: str) -> None:

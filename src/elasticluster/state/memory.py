@@ -18,9 +18,9 @@ from elasticluster.state.checks import changed_nodes, check_same, not_found
 class MemoryStore:
     """Remembers clusters as long as it lives.
 
-    Known hosts and generated keys have to be files, since programs read them. They lie in a private
-    temporary directory that is made when first asked for, and removed by :meth:`close` or, at the latest,
-    when the process ends.
+    Known hosts, generated keys and traces have to be files, since programs read or write them. They lie in a
+    private temporary directory that is made when first asked for, and removed by :meth:`close` or, at the
+    latest, when the process ends.
     """
 
     def __init__(self) -> None:
@@ -78,6 +78,10 @@ class MemoryStore:
     def known_hosts_path(self, name: str) -> str:
         """Return the path of the cluster's known-hosts file."""
         return str(self._home(name) / "known_hosts")
+
+    def trace_path(self, name: str) -> str:
+        """Return the path of the trace of what was last done with the cluster."""
+        return str(self._home(name) / "trace.jsonl")
 
     def key_pair(self, cluster: ClusterRecord) -> KeyPair:
         """Return the key pair of a cluster: the template's, else its own, generated on first use.

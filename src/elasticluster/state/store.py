@@ -1,8 +1,8 @@
 """Clusters in a directory: a snapshot (the last whole record) and ``NAME.journal`` (what changed since).
 
 The snapshot is ``NAME.json``, ``NAME.yaml`` or ``NAME.pickle``; the journal is the same for all. Beside them
-lie ``NAME.known_hosts``, ``NAME.key``, ``NAME.key.pub`` and, while a command works on the cluster,
-``NAME.lock``. A crash between any two system calls leaves a cluster that can be loaded.
+lie ``NAME.known_hosts``, ``NAME.trace.jsonl``, ``NAME.key``, ``NAME.key.pub`` and, while a command works on
+the cluster, ``NAME.lock``. A crash between any two system calls leaves a cluster that can be loaded.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from elasticluster.state.snapshot import KNOWN_HOSTS, ORIGINAL, Present, Snapsho
 
 _JOURNAL = ".journal"
 _LOCK = ".lock"
+_TRACE = ".trace.jsonl"
 _KEY = ".key"
 _KEPT = tuple(f"{suffix}.original" for suffix in formats.SUFFIXES.values())
 # What is written as a whole, under a temporary name first; the snapshots are the last to be deleted.
@@ -216,7 +217,7 @@ class DiskStore:
             ClusterConflict: it is also stored in a format that is not read here.
             StateError: a file cannot be removed.
         """
-        paths = [self._path(name, suffix) for suffix in (_JOURNAL, *_WHOLE)]
+        paths = [self._path(name, suffix) for suffix in (_JOURNAL, _TRACE, *_WHOLE)]
         if not self.path.exists():
             return
         with self._exclusive(name):
@@ -244,6 +245,10 @@ class DiskStore:
     def known_hosts_path(self, name: str) -> str:
         """Return the path of the cluster's known-hosts file."""
         return str(self._path(name, KNOWN_HOSTS))
+
+    def trace_path(self, name: str) -> str:
+        """Return the path of the trace of what was last done with the cluster."""
+        return str(self._path(name, _TRACE))
 
     def key_pair(self, cluster: ClusterRecord) -> KeyPair:
         """Return the key pair of a cluster: the template's, else its own, generated on first use.

@@ -227,6 +227,21 @@ def test_protected_key_is_used_through_the_agent(server: Any, protected: Path, a
     assert probe(server.target(key_path=str(protected))).failure is None
 
 
+def test_public_key_names_the_one_that_the_agent_is_to_use(server: Any, agent: None) -> None:
+    public = server.key.with_name("user.pub")
+    assert probe(server.target(key_path=str(public))).failure is None
+
+
+def test_agent_without_the_key_is_told(server: Any, tmp_path: Path, agent: None) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "new")], check=True)
+    layer, message = failure_of(server.target(key_path=str(tmp_path / "new.pub")))
+    assert layer is Layer.LOGIN
+    assert message == (
+        f"127.0.0.1:{server.port} was not tried: of key {tmp_path / 'new.pub'} there is no private half "
+        "here, and the SSH agent does not hold it; run `ssh-add PRIVATE_KEY`"
+    )
+
+
 def test_protected_key_without_agent_is_told(server: Any, protected: Path) -> None:
     layer, message = failure_of(server.target(key_path=str(protected)))
     assert layer is Layer.LOGIN

@@ -235,17 +235,26 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_lines(files: SimpleNamesp
     ]
 
 
-@pytest.mark.parametrize(("given", "missing"), [("private", "public"), ("public", "private")])
-def test_one_key_file_without_the_other_is_a_problem(
-    files: SimpleNamespace, given: str, missing: str
-) -> None:
+def test_private_key_without_its_public_half_is_a_problem(files: SimpleNamespace) -> None:
     (files.folder / "key").touch()
-    text = files.good.replace("image_user=debian", f"image_user=debian\nuser_key_{given}=key")
+    text = files.good.replace("image_user=debian", "image_user=debian\nuser_key_private=key")
     [problem] = files.problems(text)
     assert problem == (
-        f"config:4: [login/me] user_key_{missing}: "
-        f"is missing, although user_key_{given} is set: give both keys, or none"
+        "config:4: [login/me] user_key_public: "
+        "is missing, although user_key_private is set; it usually is the same file with .pub"
     )
+
+
+@pytest.mark.parametrize("command", ["no-such-program %%h", "~/no-such-program %h %p", "/no/such/program"])
+def test_proxy_command_that_does_not_exist_is_a_problem(files: SimpleNamespace, command: str) -> None:
+    [problem] = files.problems(f"{files.good}\nssh_proxy_command={command}\n")
+    assert "[cluster/slurm] ssh_proxy_command: there is no program '" in problem
+
+
+@pytest.mark.parametrize("command", ["ssh -W %h:%p gate", "$(cat /gate) %h", "'/my programs/gate' %h"])
+def test_proxy_command_that_may_exist_is_let_through(files: SimpleNamespace, command: str) -> None:
+    template = files.read(f"{files.good}\nssh_proxy_command={command}\n").template("slurm")
+    assert template.login.proxy_command == command
 
 
 def test_key_file_that_does_not_exist_is_named(files: SimpleNamespace) -> None:

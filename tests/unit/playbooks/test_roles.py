@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +18,9 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def options(role: Path) -> dict[str, Any]:
-    return load(role / "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-
-
 @pytest.fixture(params=ROLES, ids=lambda path: path.name)
 def role(request: pytest.FixtureRequest) -> Path:
     return request.param
-
-
-def test_defaults_are_those_of_the_argument_specs(role: Path) -> None:
-    specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
-    secret = {name for name, option in options(role).items() if option.get("no_log")}
-    defaults = load(role / "defaults/main.yml")
-    assert specified == {name: value for name, value in defaults.items() if name not in secret}
-
-
-def test_default_of_a_secret_is_not_where_ansible_would_show_it(role: Path) -> None:
-    shown = [name for name, option in options(role).items() if option.get("no_log") and "default" in option]
-    assert shown == []
-
-
-def test_options_are_typed_and_described(role: Path) -> None:
-    assert [
-        name for name, option in options(role).items() if not {"type", "description"} <= option.keys()
-    ] == []
-
-
-def test_readme_has_a_row_for_each_variable(role: Path) -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", (role / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(rows) == sorted(options(role))
 
 
 def test_modules_are_the_builtin_ones(role: Path) -> None:

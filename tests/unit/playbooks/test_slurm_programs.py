@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,13 +26,20 @@ case "$1 $2" in
   *) echo "$*" >>done ;;
 esac
 """
+SBATCH = """
+for word; do case $word in --partition=*) echo "sbatch ${word#*=}" >>done ;; esac; done
+echo 7
+"""
+HOME = "/home/nobody at all"
 STARTED = 1795190400.5  # when SYSTEMCTL says that the service was started
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Path:
     """Return a folder in which programs are, and work."""
-    for name, script in {"scontrol": "exit 0", "srun": SRUN_WORKS, "systemctl": SYSTEMCTL}.items():
+    programs = {"scontrol": "exit 0", "srun": SRUN_WORKS, "squeue": ":", "sbatch": SBATCH}
+    programs |= {"systemctl": SYSTEMCTL, "scancel": 'echo "scancel $*" >>done'}
+    for name, script in programs.items():
         install(tmp_path, name, script)
     (tmp_path / "reload").write_text("no\n")
     for name in ("active", "enabled", "conf"):
@@ -52,46 +58,109 @@ def on(node: Path, *command: str, home: str = "/root") -> subprocess.CompletedPr
     return subprocess.run(command, cwd=node, env=environment, capture_output=True, text=True, check=False)
 
 
-def check(node: Path, shared_home: str = "none", seconds: int = 5, **options: str) -> dict[str, Any]:
-    """Return what the check says of the controller and of compute001."""
-    program = str(FILES / "check.py")
-    done = on(node, sys.executable, program, "f1", shared_home, str(seconds), "compute001", **options)
+def check(node: Path, groups: str = "slurm_master", home: str = "none", seconds: int = 5) -> dict[str, str]:
+    """Return what the check says of nodes."""
+    arguments = ("here", groups, home, str(seconds), "compute001")
+    done = on(node, sys.executable, str(FILES / "check.py"), *arguments, home=HOME)
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    return {"controller": said["slurm_master"]["f1"], "worker": said["slurm_worker"]["compute001"]}
+    return {name: wrong for nodes in json.loads(done.stdout).values() for name, wrong in nodes.items()}
+
+
+def submit(node: Path, seconds: int = 5) -> str:
+    """Return what the check says of a submit host."""
+    return check(node, "slurm_submit", seconds=seconds)["here"]
 
 
 @pytest.mark.parametrize("state", ["allocated", "allocated+", "mixed-", "mixed", "planned"])
 def test_busy_worker_has_nothing_to_prove(node: Path, state: str) -> None:
     install(node, "srun", SRUN_FAILS)
-    install(node, "sinfo", f"echo compute001 {state}")
-    assert check(node) == {"controller": "", "worker": ""}
+    install(node, "sinfo", f"echo compute001 {state} up main*")
+    assert check(node) == {"here": "", "compute001": ""}
 
 
 def test_worker_whose_job_ends_is_waited_for(node: Path) -> None:
-    install(node, "sinfo", "test -e ended && echo compute001 idle || echo compute001 completing; touch ended")
-    assert check(node) == {"controller": "", "worker": ""}
+    later = (
+        "test -e ended && echo compute001 idle up main* || echo compute001 completing up main*; touch ended"
+    )
+    install(node, "sinfo", later)
+    assert check(node) == {"here": "", "compute001": ""}
 
 
 def test_worker_whose_job_does_not_end_is_not_ready(node: Path) -> None:
     install(node, "srun", SRUN_FAILS)
-    install(node, "sinfo", "echo compute001 completing")
-    assert check(node, seconds=0)["worker"] == "srun: no (Slurm calls the node 'completing')"
+    install(node, "sinfo", "echo compute001 completing up main*")
+    assert check(node, seconds=0)["compute001"] == "srun: no (Slurm calls the node 'completing')"
 
 
 def test_idle_worker_has_to_run_a_job(node: Path) -> None:
-    install(node, "sinfo", "echo compute001 idle")
-    assert check(node) == {"controller": "", "worker": ""}
+    install(node, "sinfo", "echo compute001 idle up main*")
+    assert check(node) == {"here": "", "compute001": ""}
     install(node, "srun", SRUN_FAILS)
-    assert check(node)["worker"] == "srun: no (Slurm calls the node 'idle')"
+    assert check(node)["compute001"] == "srun: no (Slurm calls the node 'idle')"
 
 
-def test_home_that_cannot_be_written_to_is_the_fault_of_the_controller(node: Path) -> None:
-    install(node, "sinfo", "echo compute001 idle")
-    home = "/home/nobody at all"
-    said = {"controller": f"{home} cannot be written to: No such file or directory", "worker": ""}
-    assert check(node, "volume", home=home) == said
-    assert check(node, "none", home=home) == {"controller": "", "worker": ""}
+@pytest.mark.parametrize(
+    ("partitions", "chosen"),
+    [
+        ("big up|main* up|last up", "main"),
+        ("big up|last up", "big"),
+        ("main* down|last up", "last"),
+        ("main* down", ""),
+    ],
+)
+def test_job_goes_to_a_partition_that_the_worker_is_in(node: Path, partitions: str, chosen: str) -> None:
+    lines = [f"echo compute001 idle {up} {name}" for name, up in map(str.split, partitions.split("|"))]
+    install(node, "sinfo", "; ".join(lines))
+    install(node, "srun", f'echo "$*" >>asked; {SRUN_WORKS}')
+    assert check(node)["compute001"] == ""
+    asked = (node / "asked").read_text()
+    assert f"--partition={chosen} " in asked if chosen else "--partition" not in asked
+
+
+@pytest.mark.parametrize("group", ["slurm_master", "slurm_submit"])
+def test_home_that_cannot_be_written_to_is_the_fault_of_the_node(node: Path, group: str) -> None:
+    install(node, "sinfo", "echo compute001 idle up main*")
+    assert check(node, group, "volume")["here"] == f"{HOME} cannot be written to: No such file or directory"
+    assert check(node, group, "none")["here"] == ""
+
+
+def test_submit_host_has_to_have_a_job_run(node: Path) -> None:
+    install(node, "sinfo", "echo compute001 idle up main*")
+    install(node, "srun", "echo compute001")
+    assert submit(node) == ""
+    install(node, "srun", SRUN_FAILS)
+    assert submit(node) == "srun: no"
+
+
+def test_submit_host_waits_for_room_that_only_a_check_takes(node: Path) -> None:
+    install(node, "sinfo", "echo compute001 allocated up main*")
+    install(node, "squeue", "echo main")
+    install(node, "srun", SRUN_FAILS)
+    assert submit(node) == "srun: no"
+
+
+def test_submit_host_has_a_job_queued_where_all_workers_are_busy(node: Path) -> None:
+    install(node, "sinfo", "echo compute001 allocated up main*")
+    install(node, "srun", SRUN_FAILS)
+    assert submit(node) == ""
+    assert told(node) == ["sbatch main", "scancel 7"]
+    install(node, "sbatch", "echo 'sbatch: error: refused' >&2; exit 1")
+    assert submit(node) == "sbatch: error: refused"
+
+
+def test_submit_host_of_a_cluster_without_workers_has_to_reach_the_controller(node: Path) -> None:
+    install(node, "sinfo", ":")
+    assert submit(node, seconds=0) == ""
+    install(node, "scontrol", "echo 'no controller' >&2; exit 1")
+    assert submit(node, seconds=0) == "no controller"
+
+
+def test_node_that_is_both_reports_both(node: Path) -> None:
+    install(node, "sinfo", "echo compute001 idle up main*")
+    arguments = ("here", "slurm_master,slurm_submit", "none", "5", "compute001")
+    done = on(node, sys.executable, str(FILES / "check.py"), *arguments)
+    both = {"slurm_master": {"here": ""}, "slurm_worker": {"compute001": ""}, "slurm_submit": {"here": ""}}
+    assert json.loads(done.stdout) == both
 
 
 def start(node: Path) -> subprocess.CompletedProcess[str]:
@@ -164,7 +233,6 @@ def master(node: Path) -> Path:
     install(node, "sinfo", "cat states")
     install(node, "squeue", SQUEUE)
     install(node, "scontrol", SCONTROL)
-    install(node, "scancel", 'echo "scancel $*" >>done')
     return node
 
 
@@ -257,3 +325,87 @@ def test_worker_that_might_come_back_by_itself_is_drained(master: Path, found: s
 def test_worker_that_joins_comes_back_whatever_it_was_taken_out_for(master: Path) -> None:
     assert members(master, "return", "compute001", "compute002", "compute005") == ["changed"] * 3
     assert told(master) == [f"update NodeName=compute00{n} State=RESUME Reason=none" for n in (2, 4, 5)]
+
+
+def test_worker_that_has_more_gpus_than_it_knew_of_comes_back(master: Path) -> None:
+    why = "gres/gpu count reported lower than configured (0 < 2)"
+    (master / "states").write_text(f"compute001 drained {why}\ncompute002 drained gres/gpu is broken\n")
+    assert members(master, "return") == ["changed"]
+    assert told(master) == ["update NodeName=compute001 State=RESUME Reason=none"]
+
+
+SACCTMGR = """
+case "$*" in
+  *associations*) cat known ;;
+  *cluster) test -e answers ;;
+  *) echo "$*" >>done ;;
+esac
+"""
+ADDED = [
+    "--immediate --quiet add cluster Mine",
+    "--immediate --quiet add account users cluster=Mine",
+    "--immediate --quiet add user debian account=users cluster=Mine",
+    "--immediate --quiet add user Alice account=users cluster=Mine",
+]
+
+
+@pytest.fixture
+def records(node: Path) -> Path:
+    """Return a folder with a database and a slurmdbd that know nothing yet."""
+    install(node, "sacctmgr", SACCTMGR)
+    install(node, "timeout", "test -e answers")
+    install(node, "tail", "echo 'what it logged'")
+    install(node, "runuser", "test -e database")
+    install(node, "mariadb", "cat >database")
+    (node / "known").touch()
+    (node / "answers").touch()
+    return node
+
+
+def accounting(node: Path, *arguments: str, status: int = 0) -> list[str]:
+    """Return what the program printed."""
+    done = on(node, "sh", str(FILES / "accounting.sh"), *arguments)
+    assert done.returncode == status, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_database_is_made_once_and_has_no_password(records: Path) -> None:
+    assert accounting(records, "database", "slurm_acct_db") == ["changed"]
+    statements = (records / "database").read_text()
+    assert "CREATE DATABASE IF NOT EXISTS `slurm_acct_db`;" in statements
+    assert "IDENTIFIED VIA unix_socket;" in statements
+    assert accounting(records, "database", "slurm_acct_db") == []
+
+
+def test_cluster_account_and_users_are_registered(records: Path) -> None:
+    assert accounting(records, "register", "Mine", "users", "debian", "Alice") == ["changed"] * 4
+    assert told(records) == ADDED
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_registration_carries_on_where_it_was_broken_off(records: Path, count: int) -> None:
+    """The names are in lower case once they are registered."""
+    known = ["root|\nroot|root\n", "users|\n", "users|debian\n", "users|alice\n"]
+    (records / "known").write_text("".join(known[:count]))
+    assert accounting(records, "register", "Mine", "users", "debian", "Alice") == ["changed"] * (4 - count)
+    assert told(records) == ADDED[count:]
+
+
+def test_user_whose_name_is_part_of_another_is_registered(records: Path) -> None:
+    (records / "known").write_text("root|\nusers|\nusers|debianx\nother|debian\n")
+    assert accounting(records, "register", "Mine", "users", "debian") == ["changed"]
+    assert told(records) == ADDED[2:3]
+
+
+def test_slurmdbd_that_does_not_answer_says_what_it_logged(records: Path) -> None:
+    (records / "answers").unlink()
+    said = accounting(records, "register", "Mine", "users", "debian", status=1)
+    assert said == ["slurmdbd does not answer", "what it logged"]
+
+
+def test_accounting_is_turned_off_once(records: Path) -> None:
+    assert accounting(records, "off") == ["changed"]
+    assert told(records) == ["disable --quiet --now slurmdbd"]
+    for name in ("active", "enabled"):
+        (records / name).unlink()
+    assert accounting(records, "off") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from elasticluster.model import ClusterRecord, ComponentRef
 from elasticluster.providers.ansible_provider import SETUP_KEYS, AnsibleSetupProvider
 from elasticluster.providers.registry import ref_of, setup_provider
+from elasticluster.setup.secrets import ALWAYS
 
 GROUPS = {"frontend": ["slurm_master"], "compute": ["slurm_clients"]}
 
@@ -53,20 +55,22 @@ def test_every_key_is_an_argument() -> None:
 def test_secrets_are_made_once_and_differ(cluster: ClusterRecord) -> None:
     provider = AnsibleSetupProvider(GROUPS)
     first, second = provider.make_secrets(cluster), provider.make_secrets(cluster)
-    assert first.keys() == {"munge_key"}
-    assert len(first["munge_key"]) == 128
+    assert first.keys() == {"munge_key", *ALWAYS}
     assert first != second
 
 
 def test_secrets_that_exist_are_not_made_again(cluster: ClusterRecord) -> None:
-    known = ClusterRecord(
-        uuid="u", name="c", template="t", cloud=cluster.cloud, setup=cluster.setup, secrets={"munge_key": "k"}
-    )
+    known = replace(cluster, secrets=dict.fromkeys(("munge_key", *ALWAYS), "k"))
     assert AnsibleSetupProvider(GROUPS).make_secrets(known) == {}
 
 
-def test_secrets_are_not_made_for_groups_that_need_none(cluster: ClusterRecord) -> None:
-    assert AnsibleSetupProvider({"node": ["mine"]}).make_secrets(cluster) == {}
+def test_secrets_of_a_service_are_not_made_where_it_is_not_in_use(cluster: ClusterRecord) -> None:
+    assert AnsibleSetupProvider({"node": ["mine"]}).make_secrets(cluster).keys() == {*ALWAYS}
+
+
+def test_cluster_from_before_gets_what_it_does_not_have_yet(cluster: ClusterRecord) -> None:
+    known = replace(cluster, secrets={"munge_key": "k"})
+    assert AnsibleSetupProvider(GROUPS).make_secrets(known).keys() == {*ALWAYS}
 
 
 def test_cleanup_removes_the_kept_inventory(cluster: ClusterRecord, tmp_path: Path) -> None:

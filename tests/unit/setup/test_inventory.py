@@ -45,19 +45,18 @@ def test_token_of_openssh_in_a_path_is_none(job: SetupJob, settings: Settings) -
     assert found["vars"]["ansible_ssh_private_key_file"] == "/50%%h/id"
 
 
-def test_proxy_command_is_passed_as_it_is(job: SetupJob, settings: Settings) -> None:
-    login = Login(proxy_command="ssh -W %h:%p gate")
+def test_proxy_command_is_passed_as_openssh_takes_it(job: SetupJob, settings: Settings) -> None:
+    login = Login(proxy_command="gate %h:%p %r %n 9%% %s")
     job = replace(job, cluster=replace(job.cluster, login=login))
-    assert (
-        options(inventory(job, settings)["all"]["hosts"]["compute001"])["ProxyCommand"] == "ssh -W %h:%p gate"
-    )
+    found = options(inventory(job, settings)["all"]["hosts"]["compute001"])
+    assert found["ProxyCommand"] == "gate %h:%p %r compute001 9%% %%s"
 
 
-def test_key_is_left_to_the_agent_where_there_is_none(job: SetupJob, settings: Settings) -> None:
+def test_only_the_key_meant_is_taken_from_the_agent(job: SetupJob, settings: Settings) -> None:
     job = replace(job, key=replace(job.key, private_path=""))
     found = inventory(job, settings)["all"]
-    assert "ansible_ssh_private_key_file" not in found["vars"]
-    assert "IdentitiesOnly" not in options(found["hosts"]["compute001"])
+    assert found["vars"]["ansible_ssh_private_key_file"] == "/keys/id.pub"
+    assert options(found["hosts"]["compute001"])["IdentitiesOnly"] == "yes"
 
 
 def test_nodes_that_are_not_usable_are_left_out(job: SetupJob, settings: Settings) -> None:
@@ -100,12 +99,25 @@ def test_ansible_keys_are_variables_too_and_win(job: SetupJob, settings: Setting
 def test_roles_learn_of_the_cluster_as_a_whole(job: SetupJob, settings: Settings) -> None:
     told = inventory(job, settings)["all"]["vars"]["elasticluster"]
     assert told["name"] == "slurm"
-    assert told["groups"] == {"slurm_master": ["frontend001"], "slurm_worker": ["compute001", "compute002"]}
+    assert told["groups"] == {
+        "slurm_master": ["frontend001"],
+        "slurm_submit": [],
+        "slurm_worker": ["compute001", "compute002"],
+    }
+    assert told["kinds"] == {"frontend": ["slurm_master"], "compute": ["slurm_worker"]}
     assert told["roles"] == ["slurm"]
     assert told["home_server"] == "frontend001"
     assert told["shared_home"] == "volume"
     assert told["nodes"]["compute001"]["cpus"] == 1
     assert told["nodes"]["compute001"]["private_ip"] == "10.0.0.9"
+
+
+def test_roles_learn_of_kinds_without_nodes(job: SetupJob) -> None:
+    kinds = ("compute", "big", "other")
+    job = replace(job, cluster=replace(job.cluster, kinds=kinds))
+    groups = {"compute": ("slurm_clients", "slurm_worker"), "big": ("slurm_workers",), "elsewhere": ("mine",)}
+    told = inventory(job, Settings(groups=groups))["all"]["vars"]["elasticluster"]
+    assert told["kinds"] == {"compute": ["slurm_worker"], "big": ["slurm_worker"], "other": []}
 
 
 def test_home_goes_by_nfs_where_the_provider_says_nothing(job: SetupJob, settings: Settings) -> None:
@@ -150,3 +162,9 @@ def test_masters_are_those_of_shipped_services_that_can_be_logged_in_to(
     assert masters(job, settings) == ["frontend001"]
     assert masters(with_node(job, "frontend001", state=NodeState.DOWN), settings) == []
     assert masters(job, replace(settings, playbook="mine.yml")) == []
+
+
+def test_nodes_that_have_to_know_the_members_learn_of_them_as_masters_do(job: SetupJob) -> None:
+    both = Settings(groups={"frontend": ("slurm_master", "slurm_client"), "compute": ("slurm_client",)})
+    assert masters(job, both) == ["frontend001", "compute001", "compute002"]
+    assert masters(with_node(job, "compute001", state=NodeState.DOWN), both) == ["frontend001", "compute002"]

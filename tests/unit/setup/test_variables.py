@@ -38,6 +38,12 @@ def test_unknown_variable_becomes_what_it_looks_like(text: str, value: Json) -> 
         ("common_packages", "vim, tmux", ["vim", "tmux"]),
         ("common_packages", "[vim, tmux]", ["vim", "tmux"]),
         ("slurm_conf", "{KillWait: 60}", {"KillWait": 60}),
+        ("slurm_partitions", "{a: {MaxTime: 12:00:00}, b: null}", {"a": {"MaxTime": "12:00:00"}, "b": None}),
+        (
+            "slurm_conf",
+            "{a: 0700, b: 2026-11-20, c: 0, d: -1}",
+            {"a": "0700", "b": "2026-11-20", "c": 0, "d": -1},
+        ),
         ("slurm_returntoservice", "1", 1),
     ],
 )

@@ -61,9 +61,9 @@ def test_without_key_the_choice_is_left_to_openssh() -> None:
 
 def test_proxy_command_is_passed_on() -> None:
     target = SshTarget(
-        name="a", host="10.0.0.1", port=22, user="me", key_path="", proxy_command="ssh -W %h:%p gate"
+        name="a", host="10.0.0.1", port=22, user="me", key_path="", proxy_command="gate %h:%p %r %n 9%% %s"
     )
-    assert "ProxyCommand=ssh -W %h:%p gate" in sftp_command(target, "/h")
+    assert "ProxyCommand=gate %h:%p %r a 9%% %%s" in sftp_command(target, "/h")
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,17 @@ def test_name_without_address_is_told() -> None:
 
 def test_failing_proxy_command_is_quoted() -> None:
     assert failure(proxy_command="sh -c 'echo one; echo no route to %h; exit 1' >&2") == Failure(
-        layer=Layer.REFUSED,
-        message="127.0.0.1:22 closed the connection before SSH answered "
-        "(proxy command: no route to 127.0.0.1)",
+        layer=Layer.PROXY,
+        message="127.0.0.1:22 was not reached: `sh -c 'echo one; echo no route to 127.0.0.1; exit 1' >&2` "
+        "ended with status 1: no route to 127.0.0.1",
         evidence="one\nno route to 127.0.0.1",
+    )
+
+
+def test_silent_proxy_command_is_told() -> None:
+    assert failure_of(proxy_command="sleep 5", timeout=0.3) == (
+        Layer.PROXY,
+        "127.0.0.1:22 did not answer through the proxy command within 0.3 s",
     )
 
 

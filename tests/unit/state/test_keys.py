@@ -17,6 +17,8 @@ from elasticluster.state.keys import check_pair, given_pair, own_pair
 
 PEM = serialization.Encoding.PEM
 AGENT_HINT = "`eval $(ssh-agent)` starts an agent, `ssh-add -L` shows what it holds."
+ADD_HINT = f"Run `ssh-add PRIVATE_KEY` first. {AGENT_HINT}"
+NO_AGENT = "no SSH agent is known: SSH_AUTH_SOCK is not set"
 OWN_HINT = (
     "in the configuration, or remove both `user_key_private` and `user_key_public`: each cluster then gets a "
     "key pair of its own."
@@ -237,7 +239,7 @@ def test_protected_key_without_agent_is_refused(key: Maker) -> None:
     with pytest.raises(KeypairError) as caught:
         check_pair(public(private), private)
     assert str(caught.value) == (
-        f"The private key {private} is protected by a passphrase, and no SSH agent holds it.\n"
+        f"The private key {private} is protected by a passphrase, and {NO_AGENT}.\n"
         f"Run `ssh-add {private}` first. {AGENT_HINT}"
     )
 
@@ -257,7 +259,7 @@ def test_protected_key_is_compared_without_its_passphrase(key: Maker) -> None:
 
 def test_protected_key_in_an_older_format_is_taken_on_trust(key: Maker, tmp_path: Path) -> None:
     private = write(tmp_path / "old", pem(ec.generate_private_key(ec.SECP256R1()), "PKCS8", b"secret"))
-    with pytest.raises(KeypairError, match="is protected by a passphrase, and no SSH agent holds it"):
+    with pytest.raises(KeypairError, match=f"is protected by a passphrase, and {NO_AGENT}"):
         check_pair(public(key()), private)
 
 
@@ -265,7 +267,24 @@ def test_public_key_alone_needs_an_agent(key: Maker) -> None:
     path = public(key())
     with pytest.raises(KeypairError) as caught:
         given_pair(cluster(public=str(path)))
-    assert str(caught.value) == f"No SSH agent holds the private key of {path}.\n{AGENT_HINT}"
+    assert str(caught.value) == (
+        f"Of the key {path} the template names no private half, and {NO_AGENT}.\n{ADD_HINT}"
+    )
+
+
+def test_agent_that_is_gone_is_named(key: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))
+    with pytest.raises(KeypairError) as caught:
+        check_pair(public(key()), None)
+    assert caught.value.message.endswith(f"and no SSH agent answers at SSH_AUTH_SOCK={tmp_path / 'gone'}.")
+
+
+def test_agent_that_lacks_the_key_is_named(key: Maker, agent: None) -> None:
+    subprocess.run(["ssh-add", "-q", str(key("other"))], check=True)
+    with pytest.raises(KeypairError) as caught:
+        check_pair(public(key()), None)
+    socket = os.environ["SSH_AUTH_SOCK"]
+    assert caught.value.message.endswith(f"and the SSH agent at SSH_AUTH_SOCK={socket} does not hold it.")
 
 
 def test_public_key_alone_is_enough_with_an_agent(key: Maker, agent: None) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from elasticluster.engine import trace
 from elasticluster.exceptions import (
     CapacityError,
     CloudProviderError,
@@ -36,6 +37,9 @@ _SOCKET_SCHEMES = frozenset({"unix", "http+unix"})
 _DEFAULT_PORT = 2375
 _KNOCK_TIMEOUT = 10  # seconds
 _TIMEOUT = 120  # seconds for one call; a busy engine takes its time to make a container
+
+_OBJECT_RE = re.compile(r"(?: (?:for|from|in|of|to)(?: node)?)? '.*", re.DOTALL)
+_ARTICLE_RE = re.compile(r"\b(?:an?|the) ")
 
 _API_ERRORS: tuple[tuple[str, type[CloudProviderError], str], ...] = (
     (
@@ -74,7 +78,8 @@ class Engine:
         """Lend the engine's client for a ``with`` block, and turn its errors into ours.
 
         Args:
-            doing: what the block does, to follow "Cannot", e.g. ``make the network 'x'``.
+            doing: what the block does, to follow "Cannot", e.g. ``make the network 'x'``. Traces count it
+                without names: ``make network``.
             default: class of an error that says nothing more precise.
 
         Raises:
@@ -85,7 +90,8 @@ class Engine:
         from urllib3.exceptions import HTTPError
 
         try:
-            yield self._connected()
+            with trace.call(verb_of(doing)):
+                yield self._connected()
         except (DockerException, RequestException, HTTPError) as exc:
             raise self._translated(exc, doing, default) from exc
 
@@ -144,6 +150,11 @@ class Engine:
             if re.search(pattern, said):
                 return kind(f"Cannot {doing}: {said}", hint=hint)
         return default(f"Cannot {doing}: {said}")
+
+
+def verb_of(doing: str) -> str:
+    """Return what is done, without articles and to what it is done, so that it can be counted."""
+    return _ARTICLE_RE.sub("", _OBJECT_RE.sub("", doing))
 
 
 def _knock(url: str) -> None:

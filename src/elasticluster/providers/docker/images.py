@@ -61,11 +61,10 @@ def ensure(engine: Engine, image_id: str, tell: Listener = ignore) -> str:
     Raises:
         ImageError: there is no such base system, or the build failed.
     """
-    if image_id in RELEASES:
-        tag = _tag(image_id, _PACKAGES)
-    else:
-        base = _inspect(engine, image_id) or _pulled(engine, image_id, tell)
-        tag = _tag(image_id, base["Id"])
+    tag = node_reference(engine, image_id)
+    if not tag:
+        _pulled(engine, image_id, tell)
+        tag = node_reference(engine, image_id)
     if _inspect(engine, tag):
         return tag
     with _one_at_a_time(tell):
@@ -73,6 +72,14 @@ def ensure(engine: Engine, image_id: str, tell: Listener = ignore) -> str:
             source = _release_base(engine, image_id, tell) if image_id in RELEASES else image_id
             _build(engine, source, tag, image_id, tell)
     return tag
+
+
+def node_reference(engine: Engine, image_id: str) -> str:
+    """Return what the node image of a base system is called; empty if the base is not on this computer."""
+    if image_id in RELEASES:
+        return _tag(image_id, _PACKAGES)
+    base = _inspect(engine, image_id)
+    return _tag(image_id, base["Id"]) if base else ""
 
 
 @contextlib.contextmanager
@@ -123,12 +130,13 @@ def _mounted_in(folder: Path) -> bool:
 
 
 def _tag(image_id: str, *content: str) -> str:
-    digest = _digest(*content, _DOCKERFILE, *map(_script, _SCRIPTS))
+    version = digest(*content, _DOCKERFILE, *map(_script, _SCRIPTS))
     label = re.sub(r"[^a-z0-9]+", "-", image_id.lower()).strip("-")
-    return f"{NODE_REPOSITORY}:{label[:60]}-{digest}"
+    return f"{NODE_REPOSITORY}:{label[:60]}-{version}"
 
 
-def _digest(*content: str) -> str:
+def digest(*content: str) -> str:
+    """Return a short text that changes with any of some texts."""
     return hashlib.sha256("\0".join(content).encode()).hexdigest()[:12]
 
 
@@ -178,7 +186,7 @@ def _split(reference: str) -> tuple[str, str | None]:
 def _release_base(engine: Engine, image_id: str, tell: Listener) -> str:
     """Return a base image of a Debian release: there already, else fetched, else made here."""
     release = RELEASES[image_id]
-    made, public = f"{BASE_REPOSITORY}:{image_id}-{_digest(_PACKAGES)}", f"debian:{release}"
+    made, public = f"{BASE_REPOSITORY}:{image_id}-{digest(_PACKAGES)}", f"debian:{release}"
     for reference in (made, public):
         if _inspect(engine, reference):
             return reference

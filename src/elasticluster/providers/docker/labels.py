@@ -12,6 +12,9 @@ from elasticluster.model import Instance, InstanceState, Tags
 PREFIX = "elasticluster."
 """Beginning of every label that we write."""
 
+EMPTY = {PREFIX + field.name: "" for field in fields(Tags)}
+"""Labels that say nothing; what carries them is not ours."""
+
 SSH_PORT = 22
 _SHORT = 12  # digits of a container's id
 _HOST = "127.0.0.1"

@@ -16,18 +16,20 @@ from elasticluster.engine.ports import Created
 from elasticluster.exceptions import CloudProviderError, InstanceError, InstanceNotFoundError
 from elasticluster.model import (
     ClusterRecord,
+    ImageRequest,
     Instance,
     InstanceRequest,
     InstanceState,
     Json,
     KeyPair,
     NodeSpec,
+    PreparedImage,
     Resource,
     Tags,
 )
 from elasticluster.naming import new_uuid
 from elasticluster.providers.base import AbstractCloudProvider, attempt_all, created, errors_of
-from elasticluster.providers.docker import checks, images, labels, node
+from elasticluster.providers.docker import checks, images, labels, node, prepared
 from elasticluster.providers.docker.client import CONFLICT, NOT_FOUND, Engine
 from elasticluster.providers.docker.flavors import Flavor, custom_flavors, parse_flavor
 
@@ -66,6 +68,7 @@ class DockerProvider(AbstractCloudProvider):
     polling_interval = 0.5
     delivers_host_keys = True
     tags_instances = True
+    captures_instances = True
 
     def __init__(self, docker_host: str = "", flavors: Iterable[str] = (), **config: Any) -> None:
         listed = tuple(flavors)
@@ -87,7 +90,7 @@ class DockerProvider(AbstractCloudProvider):
         if not wanted:
             return
         checks.check_machine(self._engine, sizes, wanted, present, tell)
-        for image_id in dict.fromkeys(request.spec.image_id for request in requests):
+        for image_id in dict.fromkeys(request.spec.image_id for request in requests if not request.image):
             images.ensure(self._engine, image_id, tell)
 
     def prepare(self, cluster: ClusterRecord) -> None:
@@ -98,7 +101,7 @@ class DockerProvider(AbstractCloudProvider):
         """Make and start one container for each name; each that fails leaves the others alone."""
         try:
             flavor = parse_flavor(request.spec.flavor, self._custom)
-            image = images.ensure(self._engine, request.spec.image_id)
+            image = request.image or images.ensure(self._engine, request.spec.image_id)
         except CloudProviderError as exc:
             return Created(failures=dict.fromkeys(request.names, exc))
         workers = min(request.max_parallel or WORKERS, WORKERS)
@@ -109,7 +112,8 @@ class DockerProvider(AbstractCloudProvider):
         """Return all containers that carry our labels: one call, and one more for each that went down."""
         with self._engine.use("list containers") as api:
             found = api.containers(all=True, filters=labels.cluster_filter(cluster))
-        return [self._to_instance(summary) for summary in found]
+        ours = [summary for summary in found if labels.to_tags(summary["Labels"]).uuid]
+        return [self._to_instance(summary) for summary in ours]
 
     def stop_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
         """Remove containers, running or not; one that does not exist counts as removed."""
@@ -155,8 +159,27 @@ class DockerProvider(AbstractCloudProvider):
             return ""
         return _CONTROL_RE.sub("", text.decode(errors="replace"))
 
+    def image_base(self, spec: NodeSpec) -> str:
+        """Return the reference of the node image; empty if its base has to be fetched first."""
+        return images.node_reference(self._engine, spec.image_id)
+
+    def capture_instances(self, requests: Sequence[ImageRequest]) -> Mapping[str, CloudProviderError]:
+        """Stop containers and make images of them; what is on volumes, as ``/home``, is not in them."""
+        wanted = {request.instance_id: request for request in requests}
+        return errors_of(
+            attempt_all(lambda one: prepared.capture(self._engine, wanted[one]), [*wanted], WORKERS)
+        )
+
+    def list_images(self) -> list[PreparedImage]:
+        """Return all images made of containers, with one call."""
+        return prepared.listed(self._engine)
+
+    def remove_images(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
+        """Remove images; the engine keeps one that a container was made of."""
+        return errors_of(attempt_all(lambda image: prepared.remove(self._engine, image), ids, WORKERS))
+
     def node_vars(self, node_flavor: str) -> Mapping[str, Json]:
-        """Return ``cpus`` and ``memory_mb`` of a flavor, and that ``/home`` is a volume.
+        """Return ``cpus`` and ``memory_mb`` of a flavor, and that names and ``/home`` are shared.
 
         A container sees all processors and all memory of the computer; what it may use is told here.
 
@@ -164,7 +187,8 @@ class DockerProvider(AbstractCloudProvider):
             FlavorError: there is no such flavor.
         """
         flavor = parse_flavor(node_flavor, self._custom)
-        return {"cpus": flavor.whole_cpus, "memory_mb": flavor.memory_mb, "shared_home": "volume"}
+        shared = {"shared_home": "volume", "resolver": "provider"}
+        return {"cpus": flavor.whole_cpus, "memory_mb": flavor.memory_mb, **shared}
 
     def start_instance(
         self,

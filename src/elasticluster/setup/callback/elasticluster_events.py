@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase  # type: ignore[import-untyped]
@@ -56,6 +57,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._fd = int(os.environ.get("ELASTICLUSTER_EVENTS_FD", "-1"))
         self._play = ""
         self._left: dict[str, str] = {}  # plays that have not begun, by Ansible's identity of them
+        self._began: dict[tuple[str, str], float] = {}  # when a task began on a node that is at it
         self.disabled = self._fd < 0
 
     def _write(self, **event: Any) -> None:
@@ -76,11 +78,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: FBT001 - Ansible's
         """Tell that a task step begins."""
         del is_conditional
-        self._write(event="task", play=self._play, task=task.get_name())
+        self._begin(task)
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         """Tell that a handler begins."""
-        self._write(event="task", play=self._play, task=task.get_name())
+        self._begin(task)
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        """Note when a task begins on a node: with more nodes than forks, some begin late."""
+        self._began[host.get_name(), task._uuid] = time.monotonic()  # noqa: SLF001 - no other identity
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Tell that a task succeeded on a node."""
@@ -101,9 +107,21 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Tell that a node could not be reached."""
         self._done(result, "unreachable", **_error(result.result))
 
+    def _begin(self, task: Any) -> None:
+        step = task._uuid  # noqa: SLF001 - as above
+        self._write(event="task", play=self._play, task=task.get_name(), step=step, at=time.monotonic())
+
     def _done(self, result: Any, status: str, **error: Any) -> None:
+        node, step = result.host.get_name(), result.task._uuid  # noqa: SLF001 - as above
         self._write(
-            event="done", node=result.host.get_name(), task=result.task.get_name(), status=status, **error
+            event="done",
+            node=node,
+            task=result.task.get_name(),
+            status=status,
+            step=step,
+            began=self._began.pop((node, step), None),
+            ended=time.monotonic(),
+            **error,
         )
 
     def v2_playbook_on_stats(self, stats: Any) -> None:

@@ -39,8 +39,9 @@ def test_flavor_too_small_for_systemd_is_refused() -> None:
 
 def test_custom_flavor_is_found_by_its_name() -> None:
     provider = DockerProvider(flavors=["small=0.5cpu-0.5ram", " big = 4cpu-16ram "])
-    assert provider.node_vars("small") == {"cpus": 1, "memory_mb": 512, "shared_home": "volume"}
-    assert provider.node_vars("big") == {"cpus": 4, "memory_mb": 16384, "shared_home": "volume"}
+    shared = {"shared_home": "volume", "resolver": "provider"}
+    assert provider.node_vars("small") == {"cpus": 1, "memory_mb": 512, **shared}
+    assert provider.node_vars("big") == {"cpus": 4, "memory_mb": 16384, **shared}
 
 
 @pytest.mark.parametrize("entry", ["small", "small=", "=1cpu-1ram", "small=tiny"])

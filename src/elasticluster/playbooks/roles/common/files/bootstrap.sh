@@ -1,9 +1,15 @@
 #!/bin/sh
 # Makes a bare system one that Ansible can work on, and says in JSON which system it is.
-# Arguments: the node's name, then the supported systems. Does nothing where nothing is missing.
+# Arguments: the node's name; why this user runs it; proxy and mirror for packages, and the mirror of security updates;
+# whether logins by password are allowed (yes, no); whether SELinux may only complain (yes); then the supported
+# systems. What is empty stays as the image has it. Does nothing where nothing is missing.
 set -eu
-name=$1
-shift
+name=$1 why=$2 proxy=$3 mirror=$4 security=$5 passwords=$6 selinux=$7
+shift 7
+if [ "$(id -u)" != 0 ]; then
+  echo "root has to set up a node, but $why is user $(id -un) here, whose uid is $(id -u) and not 0" >&2
+  exit 1
+fi
 # shellcheck source=/dev/null
 . /etc/os-release
 case $ID in
@@ -23,6 +29,8 @@ if [ "$(cat /proc/sys/kernel/hostname)" != "$name" ]; then
   hostnamectl set-hostname "$name"
   changed=true
 fi
+use_proxy "$proxy"
+use_mirror "$mirror" "$security"
 
 missing=
 command -v python3 >/dev/null || missing=python3
@@ -51,6 +59,8 @@ if [ -n "$missing" ]; then
   install $missing >&2 || { sleep 5 && install $missing >&2; }
   changed=true
 fi
+[ "$selinux" != yes ] || relax_selinux
+allow_passwords "$passwords"
 container=false
 if [ -e /run/systemd/container ]; then container=true; fi
 printf '{"family": "%s", "name": "%s", "container": %s, "changed": %s}\n' "$family" "$system" "$container" "$changed"
