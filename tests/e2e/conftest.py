@@ -10,9 +10,15 @@ from pathlib import Path
 import docker
 import pytest
 
+from elasticluster.config.default import deploy_default
 from elasticluster.repository import JsonRepository
 
 LABEL = "elasticluster.uuid"
+SPARING = """\
+[setup/slurm]
+global_var_slurm_accounting=no
+global_var_slurm_mpi=no
+"""
 
 
 @dataclass
@@ -58,10 +64,22 @@ class User:
         return [json.loads(file.read_text())["cluster"]["uuid"] for file in files]
 
     def configure(self, text):
-        """Write a configuration file of one's own."""
+        """Write a configuration file of one's own; nothing else counts."""
+        self.spend()
         folder = self.home / ".elasticluster"
         folder.mkdir(exist_ok=True)
         (folder / "config").write_text(text)
+
+    def spare(self):
+        """Leave out of the default template what takes half of the time and what few tests are about."""
+        deploy_default(self.home / ".elasticluster/config")
+        folder = self.home / ".elasticluster/config.d"
+        folder.mkdir()
+        (folder / "sparing.conf").write_text(SPARING)
+
+    def spend(self):
+        """Have all that the default template has."""
+        (self.home / ".elasticluster/config.d/sparing.conf").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +100,7 @@ def new_user(engine, tmp_path_factory):
         home = tmp_path_factory.mktemp(name)
         (home / "tmp").mkdir()
         users.append(User(home))
+        users[-1].spare()
         return users[-1]
 
     yield make
@@ -91,7 +110,7 @@ def new_user(engine, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def user(new_user):
-    """Return a user whose home is empty."""
+    """Return a user whose home is empty, but for what spares time."""
     return new_user()
 
 
@@ -122,4 +141,7 @@ def _clean_up(engine, user):
     for volume in engine.volumes.list(filters=ours):
         left.append(volume.name)
         volume.remove()
+    for image in engine.images.list(filters={"label": f"elasticluster.prepared.owner={owner}"}):
+        left.append(image.id)
+        engine.images.remove(image.id, force=True)
     return left

@@ -26,6 +26,7 @@ srun hostname
 def cluster(new_user, request):
     """Start the template that every new user gets, with no edit but the release."""
     user = new_user(request.param)
+    user.spend()
     user.ok("list-templates")
     config = user.home / ".elasticluster/config"
     config.write_text(config.read_text().replace("image_id=debian-13", f"image_id={request.param}", 1))

@@ -26,6 +26,7 @@ UNTIL_TOLD = "sh -c 'until test -e {0}; do sleep 0.2; done; hostname'"
 def cluster(new_user: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """Start the template that every new user gets, with no edit but the release."""
     user = new_user(request.param)
+    user.spend()
     user.ok("list-templates")
     config = user.home / ".elasticluster/config"
     config.write_text(config.read_text().replace("image_id=debian-13", f"image_id={request.param}", 1))

@@ -1,9 +1,9 @@
 # ruff: noqa: INP001, T201 - a program of its own
-"""Run a job on every worker, all at once, and print the outcome as JSON.
+"""Prove that workers run jobs, one on each and all at once; or that a submit host can have a job run.
 
-That is ``{group: {node: "" or what is wrong}}``. Arguments: name of the controller's node, how /home is
-shared, seconds to wait, names of the workers. Runs on the controller's node, which has nothing but
-Python's standard library.
+Prints the outcome as JSON: ``{group: {node: "" or what is wrong}}``. Arguments: name of this node, which of
+its groups to check (``slurm_master,slurm_submit``), how /home is shared, seconds to wait, the workers' names.
+Runs as the user who logs in, on a node that has nothing but Python's standard library.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 BUSY = (
     "allocated",
@@ -24,9 +26,11 @@ BUSY = (
     "planned",
 )  # runs jobs right now, or is kept for the next: nothing is left to prove
 WAITING = ("unknown", "down", "reboot", "completing")  # may still be on its way
-SILENT = "*"
+SILENT = "*"  # at the end of a worker's state
+DEFAULT = "*"  # at the end of a partition's name
 FLAGS = "+-~#!%$@^"  # of sinfo; they follow a state and do not matter here
 TIMED_OUT = 124  # exit status of timeout(1)
+NAME = "elasticluster-check"
 
 
 def output(*command: str, seconds: int = 10) -> tuple[str, str]:
@@ -40,47 +44,103 @@ def output(*command: str, seconds: int = 10) -> tuple[str, str]:
     return done.stdout.strip(), words[-1] if done.returncode else ""
 
 
-def states() -> dict[str, str]:
-    """Return the state of every worker as Slurm calls it; a star at the end says that it does not answer."""
-    nodes = {}
-    for line in output("sinfo", "--noheader", "--Node", "--format=%N %T")[0].splitlines():
-        node, _, state = line.partition(" ")
-        nodes[node] = state.strip().rstrip(FLAGS)
-    return nodes
+class Worker(NamedTuple):
+    """What Slurm says of a worker.
+
+    Attributes:
+        state: as Slurm calls it; a star at the end says that it does not answer.
+        partition: one that lets jobs in, the default one if possible; empty if there is none.
+    """
+
+    state: str
+    partition: str
 
 
-def wait(workers: Sequence[str], deadline: float) -> dict[str, str]:
-    """Wait until every worker has registered with the controller; return the last states."""
+MISSING = Worker("missing", "")
+
+
+def look() -> dict[str, Worker]:
+    """Return what Slurm says of every worker."""
+    workers: dict[str, Worker] = {}
+    for line in output("sinfo", "--noheader", "--all", "--Node", "--format=%N %T %a %P")[0].splitlines():
+        node, state, available, partition = line.split()
+        kept = workers[node].partition if node in workers else ""
+        usable = available == "up" and (not kept or partition.endswith(DEFAULT))
+        name = partition.removesuffix(DEFAULT) if usable else kept
+        workers[node] = Worker(state.rstrip(FLAGS), name)
+    return workers
+
+
+def wait(workers: Sequence[str], deadline: float) -> dict[str, Worker]:
+    """Wait until every worker has registered with the controller; return what Slurm said last."""
     while True:
-        now = states()
-        late = [now.get(node, "unknown") for node in workers]
+        now = look()
+        late = [now[node].state if node in now else "unknown" for node in workers]
         if time.monotonic() > deadline or not any(s.startswith(WAITING) or s.endswith(SILENT) for s in late):
             return now
         time.sleep(0.2)
 
 
-def check(node: str, state: str, witness: str, seconds: int) -> str:
-    """Run a job on a worker that looks for the file `witness`; return what is wrong, or nothing."""
-    if state in BUSY:
+def run(partition: str, witness: str, seconds: int, *options: str) -> tuple[str, str]:
+    """Run a job that looks for the file `witness`; return where it ran, and what is wrong or nothing."""
+    job = ["srun", "--quiet", f"--job-name={NAME}", "--time=1", "--chdir=/", "--ntasks=1", *options]
+    where = [f"--partition={partition}"] if partition else []
+    look_for = ["sh", "-c", 'hostname; test -e "$0"', witness]
+    host, error = output(*job, *where, *look_for, seconds=seconds)
+    if host and error:
+        return host, "a job does not see the home directory of the node that it comes from"
+    return host, error and f"srun: {error.removeprefix('srun: ')}"
+
+
+def check(node: str, worker: Worker, witness: str, seconds: int) -> str:
+    """Run a job on a worker; return what is wrong, or nothing."""
+    if worker.state in BUSY:
         return ""
-    job = ["srun", "--quiet", "--job-name=elasticluster-check", "--time=1", "--chdir=/", "--ntasks=1"]
-    script = 'hostname; test -e "$0"'
-    printed, error = output(*job, f"--nodelist={node}", "sh", "-c", script, witness, seconds=seconds)
-    if printed == node and error:
-        return "a job does not see the home directory of the controller's node"
+    host, error = run(worker.partition, witness, seconds, f"--nodelist={node}")
     if error:
-        return f"srun: {error.removeprefix('srun: ')} (Slurm calls the node '{state}')"
-    return "" if printed == node else f"the job ran on a host called '{printed}'"
+        return error if host else f"{error} (Slurm calls the node '{worker.state}')"
+    return "" if host == node else f"the job ran on a host called '{host}'"
 
 
-def check_all(workers: Sequence[str], witness: str, seconds: int) -> dict[str, str]:
+def check_workers(workers: Sequence[str], witness: str, seconds: int) -> dict[str, str]:
     """Run a job on every worker; return what is wrong with each, or nothing."""
     deadline = time.monotonic() + seconds
     now = wait(workers, deadline)
     left = max(10, int(deadline - time.monotonic()))
     with ThreadPoolExecutor(max(1, len(workers))) as pool:
-        jobs = {node: pool.submit(check, node, now.get(node, "missing"), witness, left) for node in workers}
+        jobs = {node: pool.submit(check, node, now.get(node, MISSING), witness, left) for node in workers}
         return {node: job.result() for node, job in jobs.items()}
+
+
+def room(now: Mapping[str, Worker]) -> str | None:
+    """Return a partition in which a job would begin soon; None: there is none.
+
+    That is where a worker is idle, or at work on a check as this one.
+    """
+    idle = [worker.partition for worker in now.values() if worker.state == "idle"]
+    checks = output("squeue", "--noheader", "--states=RUNNING", f"--name={NAME}", "--format=%P")[0]
+    return next(iter(idle + checks.split()), None)
+
+
+def queue(partition: str) -> str:
+    """Put a job into the queue and take it out again; return what is wrong, or nothing."""
+    job = ["sbatch", "--parsable", "--hold", f"--job-name={NAME}", "--output=/dev/null", "--wrap=:"]
+    number, error = output(*job, *([f"--partition={partition}"] if partition else []))
+    return f"sbatch: {error.removeprefix('sbatch: ')}" if error else output("scancel", number)[1]
+
+
+def check_submit(workers: Sequence[str], witness: str, seconds: int) -> str:
+    """Run a job from here, or where no worker is free have one queued; return what is wrong, or nothing."""
+    deadline = time.monotonic() + seconds
+    now = wait(workers, deadline)
+    partition = room(now)
+    if partition is not None:
+        error = run(partition, witness, max(10, int(deadline - time.monotonic())))[1]
+        if not error or room(look()) is not None:
+            return error
+    if not now:
+        return output("scontrol", "ping")[1]
+    return queue(next(worker.partition for worker in now.values()))
 
 
 def shared_folder(shared_home: str, home: Path) -> Path | None:
@@ -92,18 +152,25 @@ def shared_folder(shared_home: str, home: Path) -> Path | None:
     return Path("/home") if os.access("/home", os.W_OK) else None  # root's own is not shared
 
 
-def main(master: str, shared_home: str, seconds: str, *workers: str) -> None:
-    """Check the controller, then the workers."""
-    wrong = output("scontrol", "ping")[1]
-    controller = f"the controller does not answer: {wrong}" if wrong else ""
+def main(node: str, groups: str, shared_home: str, seconds: str, *workers: str) -> None:
+    """Check this node, and where it is the controller's the workers too."""
     folder = shared_folder(shared_home, Path.home())
-    try:
-        with tempfile.NamedTemporaryFile(prefix=".elasticluster-", dir=folder) as file:
-            jobs = check_all(workers, file.name if folder else "/", int(seconds))
-    except OSError as exc:
-        controller = controller or f"{folder} cannot be written to: {exc.strerror}"
-        jobs = check_all(workers, "/", int(seconds))
-    print(json.dumps({"slurm_master": {master: controller}, "slurm_worker": jobs}))
+    witness, unwritable = "/", ""
+    said: dict[str, dict[str, str]] = {}
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.NamedTemporaryFile(prefix=".elasticluster-", dir=folder))
+            witness = file.name if folder else "/"
+        except OSError as exc:
+            unwritable = f"{folder} cannot be written to: {exc.strerror}"
+        if "slurm_master" in groups.split(","):
+            wrong = output("scontrol", "ping")[1]
+            controller = f"the controller does not answer: {wrong}" if wrong else unwritable
+            jobs = check_workers(workers, witness, int(seconds))
+            said |= {"slurm_master": {node: controller}, "slurm_worker": jobs}
+        if "slurm_submit" in groups.split(","):
+            said["slurm_submit"] = {node: check_submit(workers, witness, int(seconds)) or unwritable}
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":

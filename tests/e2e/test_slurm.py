@@ -1,0 +1,228 @@
+"""What users and administrators expect of Slurm: accounting, MPI, submit hosts, partitions, GPUs, limits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+RELEASES = [
+    "debian-13",
+    pytest.param("debian-12", marks=pytest.mark.full),
+]
+MOST_STEPS = 20  # of tasks, whatever they do, on the longest path of a start
+CONFIG = """
+[cloud/local]
+provider=docker
+
+[login/local]
+image_user=debian
+
+[setup/slurm]
+provider=ansible
+frontend_groups=slurm_master
+compute_groups=slurm_worker
+big_groups=slurm_worker
+later_groups=slurm_worker
+submit_groups=slurm_client
+submit_var_slurm_mpi_compiler=yes
+big_var_slurm_gpus=2
+big_var_slurm_gpu_type=pretend
+big_var_slurm_gpu_devices=/dev/null,/dev/zero
+big_var_slurm_features=fast
+global_var_slurm_users=alice
+global_var_slurm_jobacctgatherfrequency=1
+global_var_slurm_conf={{JobAcctGatherParams: OverMemoryKill}}
+global_var_slurm_partitions={{short: {{Nodes: 'compute,later', MaxTime: 10, Default: yes}}}}
+
+[cluster/slurm]
+cloud=local
+login=local
+setup=slurm
+image_id={release}
+flavor=1cpu-1ram
+frontend_nodes=1
+compute_nodes=2
+big_nodes=1
+later_nodes=0
+submit_nodes=1
+ssh_to=submit
+
+[cluster/slurm/big]
+flavor=2cpu-2ram
+"""
+NODES = ("frontend001", "compute001", "compute002", "big001", "submit001")
+# Open MPI 5.0 may crash where a message comes in while its receiver is still in MPI_Init.
+MPI_PROGRAM = """
+#include <mpi.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int main(int argc, char **argv) {
+    int rank, sum, length;
+    char name[MPI_MAX_PROCESSOR_NAME];
+    MPI_Init(&argc, &argv);
+    sleep(1);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Get_processor_name(name, &length);
+    rank += 1;
+    MPI_Allreduce(&rank, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    printf("%s %d\\n", name, sum);
+    return MPI_Finalize();
+}
+"""
+MPI_JOB = """#!/bin/sh
+#SBATCH --nodes=2 --ntasks=2 --output=mpi.out
+mpirun ./program
+"""
+GREEDY = "import time; memory = bytearray(b'x') * (300 << 20); time.sleep(60)"
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def cluster(new_user: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Start a cluster with two kinds of workers and a submit host, which `ssh` goes to."""
+    user = new_user(request.param)
+    user.configure(CONFIG.format(release=request.param))
+    user.started = user.run("start", "-v", "slurm", timeout=1200)
+    assert user.started.returncode == 0, user.started.stdout + user.started.stderr
+    yield user
+    user.run("stop", "--yes", "--force", "slurm")
+
+
+@pytest.fixture(scope="module")
+def program(cluster: Any) -> str:
+    """Compile a program that uses MPI."""
+    cluster.ok("ssh", "slurm", "--", "cat > program.c", stdin=MPI_PROGRAM)
+    cluster.ssh("mpicc -o program program.c")
+    return "./program"
+
+
+def on(user: Any, node: str, command: str) -> str:
+    return user.ok("ssh", "slurm", "-n", node, "--", command)
+
+
+def changed(output: str) -> dict[str, int]:
+    """Return how many tasks changed something on each node that took part."""
+    found = re.findall(r"^(\w+) +: ok=\d+ +changed=(\d+)", output, re.MULTILINE)
+    return {node: int(count) for node, count in found}
+
+
+def test_start_takes_few_task_steps(cluster: Any) -> None:
+    steps = re.findall(r"^TASK \[", cluster.started.stdout + cluster.started.stderr, re.MULTILINE)
+    assert 0 < len(steps) <= MOST_STEPS
+
+
+def test_every_node_is_ready_the_submit_host_too(cluster: Any) -> None:
+    nodes = json.loads(cluster.ok("list-nodes", "--json", "slurm"))["nodes"]
+    assert {node["name"]: node["state"] for node in nodes} == dict.fromkeys(NODES, "ready")
+
+
+def test_second_setup_changes_nothing(cluster: Any) -> None:
+    again = cluster.run("setup", "-v", "slurm")
+    assert again.returncode == 0, again.stderr
+    assert changed(again.stdout + again.stderr) == dict.fromkeys(NODES, 0)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_scheduler_can_be_used_from_every_node(cluster: Any, node: str) -> None:
+    found = on(
+        cluster,
+        node,
+        "squeue --noheader; sinfo --noheader --partition=main --format=%D; srun -p big hostname",
+    )
+    assert found.split() == ["3", "big001"]
+
+
+def test_submit_host_runs_no_daemon_of_slurm(cluster: Any) -> None:
+    assert cluster.run("ssh", "slurm", "--", "pgrep -l slurm").stdout == ""
+
+
+def test_mpi_program_runs_over_two_nodes_by_srun(cluster: Any, program: str) -> None:
+    said = cluster.ssh(f"srun --mpi=pmix --nodes=2 --ntasks=2 {program}")
+    assert sorted(said.splitlines()) == ["compute001 3", "compute002 3"]
+
+
+def test_mpi_program_runs_over_two_nodes_by_mpirun_in_a_batch_job(cluster: Any, program: str) -> None:
+    cluster.ok("ssh", "slurm", "--", "cat > mpi.sh", stdin=MPI_JOB)
+    cluster.ssh("sbatch --wait mpi.sh")
+    assert sorted(cluster.ssh("cat mpi.out").splitlines()) == ["compute001 3", "compute002 3"]
+
+
+def test_accounting_knows_whose_jobs_have_ended_how(cluster: Any) -> None:
+    job = cluster.ssh("sbatch --parsable --wait --output=/dev/null --wrap='exit 3' || :").strip()
+    until = f"until sacct -j {job} -X --noheader --format=state | grep -q FAILED; do sleep 0.2; done"
+    fields = f"sacct -j {job} -X --noheader --parsable2 --format=user,account,state,exitcode"
+    assert cluster.ssh(f"timeout 30 sh -c '{until}'; {fields}").strip() == "debian|users|FAILED|3:0"
+
+
+def test_administrator_finds_cluster_account_and_users(cluster: Any) -> None:
+    fields = "sacctmgr --noheader --parsable2 list associations account=users format=cluster,account,user"
+    assert cluster.ssh(fields).split() == [
+        "elasticluster|users|",
+        "elasticluster|users|alice",
+        "elasticluster|users|debian",
+    ]
+
+
+def test_array_job_runs_each_of_its_tasks(cluster: Any) -> None:
+    cluster.ssh("sbatch --wait --array=1-3 --output=array.%a --wrap='echo task $SLURM_ARRAY_TASK_ID'")
+    assert cluster.ssh("cat array.*").splitlines() == ["task 1", "task 2", "task 3"]
+
+
+def test_job_that_exceeds_its_memory_is_killed(cluster: Any) -> None:
+    killed = cluster.run("ssh", "slurm", "--", f'srun --mem=50 python3 -c "{GREEDY}"')
+    assert killed.returncode != 0
+    assert "xceeded job memory limit" in killed.stderr
+
+
+def test_partitions_are_made_of_kinds_features_and_what_the_user_says(cluster: Any) -> None:
+    lines = cluster.ssh("sinfo --noheader --format='%P %l %N'").splitlines()
+    assert sorted(" ".join(line.split()) for line in lines) == [
+        "big infinite big001",
+        "compute infinite compute[001-002]",
+        "later infinite",
+        "main infinite big001,compute[001-002]",
+        "short* 10:00 compute[001-002]",
+    ]
+
+
+def test_jobs_choose_nodes_by_partition_and_feature(cluster: Any) -> None:
+    assert cluster.ssh("srun -p big hostname; srun -p main -C fast hostname").split() == ["big001", "big001"]
+    assert sorted(cluster.ssh("srun -p main -C compute --nodes=2 hostname").split()) == [
+        "compute001",
+        "compute002",
+    ]
+
+
+def test_each_gpu_is_one_job_s_at_a_time(cluster: Any) -> None:
+    script = """
+        rm -f first second told
+        for name in first second; do
+          srun -p big --gres=gpu:pretend:1 sh -c \
+            'echo $CUDA_VISIBLE_DEVICES; until test -e told; do sleep 0.1; done' > $name &
+        done
+        timeout 60 sh -c 'until test -s first && test -s second; do sleep 0.1; done'
+        srun -p big --gres=gpu:1 --immediate=2 true || echo none is left
+        touch told
+        wait
+        cat first second
+    """
+    left, *devices = cluster.ok(
+        "ssh", "slurm", "--", "sh -s", stdin=script.replace("srun", "srun </dev/null")
+    ).splitlines()
+    assert (left, sorted(devices)) == ("none is left", ["0", "1"])
+
+
+def test_submit_host_learns_of_a_new_worker_and_no_database_is_restarted(cluster: Any) -> None:
+    since = "systemctl show --property=ActiveEnterTimestamp mariadb slurmdbd"
+    before = on(cluster, "frontend001", since)
+    grown = cluster.run("resize", "-v", "--add", "1:later", "slurm")
+    assert grown.returncode == 0, grown.stdout + grown.stderr
+    assert sorted(changed(grown.stdout + grown.stderr)) == ["frontend001", "later001", "submit001"]
+    assert cluster.ssh("srun -p later hostname; srun -w later001 hostname").split() == ["later001"] * 2
+    assert on(cluster, "frontend001", since) == before
