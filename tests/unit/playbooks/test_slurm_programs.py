@@ -18,6 +18,7 @@ SRUN_FAILS = "echo 'srun: no' >&2; exit 1"
 SYSTEMCTL = """
 case "$1 $2" in
   "show --property=NeedDaemonReload") cat reload ;;
+  "show --property=DropInPaths") ! test -e known || cat known ;;
   "show --timestamp=us+utc") echo "Fri 2026-11-20 16:00:00.500000 UTC" ;;
   is-active*) test -e active ;;
   is-enabled*) test -e enabled ;;
@@ -163,8 +164,8 @@ def test_node_that_is_both_reports_both(node: Path) -> None:
     assert json.loads(done.stdout) == both
 
 
-def start(node: Path) -> subprocess.CompletedProcess[str]:
-    return on(node, "sh", str(FILES / "start.sh"), "slurmd", "conf")
+def start(node: Path, *files: str) -> subprocess.CompletedProcess[str]:
+    return on(node, "sh", str(FILES / "start.sh"), "slurmd", "conf", *files)
 
 
 def test_service_that_runs_with_its_files_is_left_alone(node: Path) -> None:
@@ -191,6 +192,19 @@ def test_changed_unit_is_read_again(node: Path) -> None:
     (node / "reload").write_text("yes\n")
     assert start(node).stdout == "changed\n"
     assert (node / "done").read_text() == "daemon-reload\n"
+
+
+def test_part_of_a_unit_that_systemd_does_not_know_of_is_read(node: Path) -> None:
+    part = node / "slurmd.service.d/ours.conf"
+    part.parent.mkdir()
+    part.touch()
+    os.utime(part, (STARTED - 1, STARTED - 1))
+    assert start(node, str(part)).stdout == "changed\n"
+    assert (node / "done").read_text() == "daemon-reload\n"
+    (node / "done").unlink()
+    (node / "known").write_text(f"other.conf {part}\n")
+    assert start(node, str(part)).stdout == "\n"
+    assert not (node / "done").exists()
 
 
 def test_service_that_does_not_start_says_why(node: Path) -> None:

@@ -7,7 +7,14 @@ service=$1
 shift
 changed=
 
-if [ "$(systemctl show --property=NeedDaemonReload --value "$service")" = yes ]; then
+reload=$(systemctl show --property=NeedDaemonReload --value "$service")
+# That says nothing of the first file in a folder which was not there when systemd looked.
+read=$(systemctl show --property=DropInPaths --value "$service")
+for file; do
+  case $file in */"$service".service.d/*) ;; *) continue ;; esac
+  case " $read " in *" $file "*) ;; *) reload=yes ;; esac
+done
+if [ "$reload" = yes ]; then
   systemctl daemon-reload
   changed=changed
 fi
