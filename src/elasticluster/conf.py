@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -132,6 +133,16 @@ class Creator:
         from elasticluster.providers.registry import cloud_provider
 
         return cloud_provider(self._usable(cluster_template).cloud)
+
+    def cloud_providers(self) -> list[AbstractCloudProvider]:
+        """Return access to all clouds of the configuration that this version can use."""
+        from elasticluster.providers.registry import cloud_provider
+
+        found = []
+        for name in self.configuration.cloud_names():
+            with contextlib.suppress(ConfigurationError):
+                found.append(cloud_provider(self.configuration.cloud(name)))
+        return found
 
     def create_setup_provider(self, cluster_template: str, name: str | None = None) -> AbstractSetupProvider:
         """Return the setup provider that a template names; `name` of the cluster makes no difference to it.

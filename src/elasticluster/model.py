@@ -410,6 +410,7 @@ class SshTarget:
         port: TCP port.
         user: user to log in as.
         key_path: private key, or a public one whose other half an agent holds; empty: any key of the agent.
+        public_key_path: public half of a private key, by which an agent's is known; empty: ``KEY_PATH.pub``.
         host_keys: keys to accept; empty: accept and report what the host shows (first contact).
         proxy_command: ``ProxyCommand``; empty for none.
         timeout: seconds for the attempt.
@@ -420,6 +421,7 @@ class SshTarget:
     port: int
     user: str
     key_path: str
+    public_key_path: str = ""
     host_keys: tuple[str, ...] = ()
     proxy_command: str = ""
     timeout: float = 5

@@ -247,6 +247,18 @@ def test_captured_instances_become_images_until_these_are_removed(
     assert not [image for image in provider.list_images() if image.tags.uuid == cluster.uuid]
 
 
+def test_prepared_image_that_is_gone_does_not_keep_instances_from_being_made(
+    provider: CloudProvider, cluster: ClusterRecord, request_: InstanceRequest
+) -> None:
+    if not provider.captures_instances:
+        return
+    provider.preflight(cluster, [request_], ignore)
+    provider.prepare(cluster)
+    created = provider.create_instances(replace(request_, image="elasticluster/prepared:gone"))
+    assert not created.failures
+    assert len(created.instances) == len(NAMES)
+
+
 def test_capturing_what_is_not_there_is_an_error_of_its_own(
     provider: CloudProvider, request_: InstanceRequest
 ) -> None:

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.e2e
 RELEASES = ["debian-13", pytest.param("debian-12", marks=pytest.mark.full)]
 INSTALLS = "Install the packages (apt)"
 NODE = "elasticluster.node"
+PREPARED = "elasticluster.prepared.key"
 CONFIG = """
 [cloud/local]
 provider=docker
@@ -26,6 +27,7 @@ frontend_groups=slurm_master
 compute_groups=slurm_worker
 global_var_slurm_accounting=no
 global_var_slurm_mpi=no
+storage_path={kept}
 
 [cluster/slurm]
 cloud=local
@@ -42,10 +44,11 @@ compute_nodes=1
 def baked(new_user, request):
     """Return a user who has baked a template and then started it."""
     user = new_user(request.param)
-    user.configure(CONFIG.format(release=request.param))
+    user.configure(CONFIG.format(release=request.param, kept=user.home / "kept"))
     user.baked = user.run("bake", "slurm", "-v")
     assert user.baked.returncode == 0, user.baked.stdout + user.baked.stderr
     user.known_after_bake = user.ok("list")
+    user.kept_after_bake = [*(user.home / "kept").iterdir()]
     user.images = listed(user)
     user.started = user.run("start", "slurm", "-v")
     assert user.started.returncode == 0, user.started.stdout + user.started.stderr
@@ -66,6 +69,11 @@ def containers(engine, user, cluster="slurm"):
     ids = [node["instance_id"] for node in nodes(user, cluster=cluster).values()]
     found = [engine.containers.get(one) for one in ids]
     return {container.labels[NODE]: container for container in found}
+
+
+def ids_of(engine, user):
+    """Return the content of the template's images by kind of node, as the engine knows it."""
+    return {kind: engine.images.get(name).id for kind, name in listed(user).items()}
 
 
 def image_of(container):
@@ -91,6 +99,7 @@ def test_bake_ends_with_a_line_for_each_image_and_leaves_no_machine(baked):
         assert re.fullmatch(rf"{kind}: {re.escape(baked.images[kind])}, \d+ MB, \d+ s", line)
     assert INSTALLS in baked.baked.stderr
     assert baked.known_after_bake == "No clusters found.\n"
+    assert baked.kept_after_bake == []
 
 
 def test_nodes_are_made_of_the_images_and_nothing_is_installed_on_them(baked, engine):
@@ -186,6 +195,18 @@ def test_nodes_that_no_image_fits_are_made_without_and_that_is_said(baked, engin
         baked.ok("stop", "--yes", "other")
 
 
+def test_value_that_its_variable_cannot_have_is_a_problem_of_the_configuration(baked):
+    config = baked.home / ".elasticluster/config"
+    before = config.read_text()
+    config.write_text(before.replace("slurm_mpi=no", "slurm_mpi=perhaps"))
+    try:
+        result = baked.run("bake", "slurm", "--list")
+    finally:
+        config.write_text(before)
+    assert result.returncode == 78
+    assert "expected yes or no, not 'perhaps'" in result.stderr
+
+
 def test_what_a_killed_bake_has_left_is_on_record_and_removed_by_the_next(baked, residue):
     process = baked.begin("bake", "slurm", "--force", stderr=subprocess.PIPE)
     wait_for(lambda: process.stderr.readline().startswith("Connecting"))
@@ -193,6 +214,10 @@ def test_what_a_killed_bake_has_left_is_on_record_and_removed_by_the_next(baked,
     process.communicate()
     (uuid,) = {one["uuid"] for one in json.loads(baked.ok("list", "--json")) if one["name"] == "bake-slurm"}
     assert len(residue(uuid)) == 4
+    refused = baked.run("start", "slurm", "--name", "bake-slurm")
+    assert refused.returncode == 73
+    assert "elasticluster stop bake-slurm" in refused.stderr
+    assert baked.run("bake", "slurm", "--remove").returncode == 69  # nodes are made of the images
     again = baked.run("bake", "slurm")
     assert again.returncode == 0
     assert "Removing what a bake before this one has left: cluster 'bake-slurm'.\n" in again.stderr
@@ -217,6 +242,29 @@ def test_images_are_removed_when_nothing_is_made_of_them(baked):
     assert in_use.stderr.count("WARNING: Cannot remove the image 'elasticluster/prepared:slurm-") == 2
     assert listed(baked) == baked.images
     baked.ok("stop", "--yes", "slurm")
-    removed = baked.ok("bake", "slurm", "--remove").splitlines()
-    assert sorted(removed) == sorted(f"Image {image} was removed." for image in baked.images.values())
+
+
+def test_new_images_take_the_names_of_old_ones_that_are_then_removed(baked, engine):
+    before = ids_of(engine, baked)
+    forced = baked.run("bake", "slurm", "--force")
+    assert (forced.returncode, forced.stderr.count("is kept")) == (0, 0), forced.stderr
+    assert listed(baked) == baked.images
+    after = ids_of(engine, baked)
+    assert set(before.values()).isdisjoint(after.values())
+    left = {image.id for image in engine.images.list(filters={"label": PREPARED})}
+    assert left.isdisjoint(before.values())
+
+
+def test_images_of_a_template_that_is_not_configured_any_more_can_be_listed_and_removed(baked):
+    config = baked.home / ".elasticluster/config"
+    before = config.read_text()
+    config.write_text(before.replace("[cluster/slurm]", "[cluster/another]"))
+    try:
+        kept = [line.split(": ")[0] for line in baked.ok("bake", "slurm", "--list").splitlines()]
+        assert kept == ["out of date (compute)", "out of date (frontend)"]
+        removed = baked.ok("bake", "slurm", "--remove").splitlines()
+        assert sorted(removed) == sorted(f"Image {image} was removed." for image in baked.images.values())
+        assert baked.run("bake", "slurm", "--list").returncode == 66
+    finally:
+        config.write_text(before)
     assert baked.ok("bake", "slurm", "--list") == "There are no images for template `slurm`.\n"

@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from elasticluster.engine.bake import bake, is_bake, remove, survey
+from elasticluster.engine import execute
+from elasticluster.engine.bake import bake, made_for, remove, survey
 from elasticluster.engine.events import NodeDone, Notice, Phase, PhaseStarted, Warned
 from elasticluster.engine.fakes import FakeCloud
+from elasticluster.engine.run import is_bake
 from elasticluster.exceptions import (
     CloudProviderError,
+    ClusterConflict,
     ConfigurationError,
     ImageError,
     QuotaError,
@@ -40,14 +43,27 @@ def cluster(new_cluster):
 
 
 class Secretive(FakeCloud):
-    """A cloud where images may be used but not listed by everybody."""
+    """A cloud where images may be used but not listed by everybody, and where they change.
+
+    Attributes:
+        forbidden: whether they may not be listed.
+        hidden: whether none is listed.
+        bases: what the base of an image is, one time after the other; the last one stays.
+    """
 
     forbidden = False
+    hidden = False
+    bases = ()
+
+    def image_base(self, spec):
+        base, *later = self.bases or (spec.image_id,)
+        self.bases = later or self.bases
+        return base
 
     def list_images(self):
         if self.forbidden:
             raise CloudProviderError("Images may not be listed.")
-        return super().list_images()
+        return [] if self.hidden else super().list_images()
 
 
 def booted(world):
@@ -133,7 +149,8 @@ def test_images_of_others_and_of_other_templates_are_left_alone(world, baking):
     world.setup.keys = {"frontend": "master 2", "compute": "worker 2"}
     bake(baking, world.tools, SPECS)
     assert len(world.cloud.images) == 6
-    assert len(remove(baking, world.tools)) == 2
+    assert len(remove(world.cloud, "me", "slurm")) == 2
+    assert made_for(world.cloud, "me", "slurm") == []
     assert len(world.cloud.images) == 4
 
 
@@ -269,3 +286,73 @@ def test_new_nodes_boot_from_the_image_too(world, baking, cluster):
     grown = replace(record, nodes=(*record.nodes, node))
     assert world.grow(grown, ["compute003"]).verdict is Verdict.READY
     assert booted(world)["compute003"] == compute.image.id
+
+
+def test_image_is_found_again_whose_base_has_changed_after_its_machine_was_made(world, baking):
+    world.cloud.bases = ("old", "as made", "new")
+    (compute,) = bake(baking, world.tools, {"compute": COMPUTE})
+    assert (compute.image.id, compute.error) == (*world.cloud.images, "")
+    world.cloud.bases = ("as made",)
+    (again,) = bake(baking, world.tools, {"compute": COMPUTE})
+    assert (again.image, again.seconds) == (compute.image, 0)
+
+
+def test_image_is_found_again_whose_playbooks_have_changed_while_it_was_made(world, baking):
+    world.setup.meanwhile = lambda: world.setup.keys.update(compute="another worker")
+    (compute,) = bake(baking, world.tools, {"compute": COMPUTE})
+    assert compute.image
+    world.setup.keys["compute"] = "worker"
+    assert bake(baking, world.tools, {"compute": COMPUTE})[0].image == compute.image
+
+
+def test_image_that_the_cloud_does_not_list_is_an_error_and_the_older_one_stays(world, baking):
+    before = bake(baking, world.tools, {"compute": COMPUTE})[0].image
+    world.setup.keys["compute"] = "another worker"
+    world.cloud.hidden = True
+    (compute,) = bake(baking, world.tools, {"compute": COMPUTE})
+    assert (compute.image, compute.error) == (None, "The image was made, but the cloud does not list it.")
+    assert before.id in world.cloud.images
+
+
+def test_image_without_a_known_base_is_not_made(world, baking):
+    world.cloud.bases = ("",)
+    (compute,) = bake(baking, world.tools, {"compute": COMPUTE})
+    assert (compute.image, compute.error) == (None, "The cloud cannot tell what the machine was made of.")
+    assert (world.cloud.images, nothing_is_left(world)) == ({}, True)
+
+
+def test_survey_finds_problems_in_the_configuration(world, baking):
+    world.setup.refused = ConfigurationError("No such variable.")
+    with pytest.raises(ConfigurationError):
+        survey(baking, world.tools, SPECS)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda world, left: world.start(left),
+        lambda world, left: world.configure(left),
+        lambda world, left: world.grow(left, ["compute001"]),
+        lambda world, left: world.shrink(left, ["compute001"]),
+        lambda world, left: world.pause(left),
+        lambda world, left: execute.launch(left, world.tools, ["compute001"]),
+    ],
+    ids=["start", "setup", "grow", "shrink", "pause", "launch"],
+)
+def test_what_a_killed_bake_has_left_is_good_for_nothing_but_to_be_stopped(world, baking, command):
+    def die():
+        raise KeyboardInterrupt
+
+    world.setup.meanwhile = die
+    with pytest.raises(KeyboardInterrupt):
+        bake(baking, world.tools, SPECS)
+    left = world.store.load("bake-slurm")
+    with pytest.raises(ClusterConflict, match="'bake-slurm' is what a bake has left") as refusal:
+        command(world, left)
+    assert refusal.value.hint.splitlines() == [
+        "Remove it: elasticluster stop bake-slurm",
+        "Or make the images: elasticluster bake slurm",
+    ]
+    assert world.store.load("bake-slurm") == left
+    assert not world.stop(left).failures
+    assert nothing_is_left(world)

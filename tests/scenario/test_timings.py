@@ -142,6 +142,6 @@ def test_listing_without_timings_is_as_ever(listed):
 def test_timings_of_a_killed_command_are_shown_as_far_as_they_go(listed):
     status, printed = listed("--timings", trace=PARTIAL)
     assert status == 0
-    assert printed.splitlines()[0].endswith(": 0.5 s are known, as it was killed")
+    assert printed.splitlines()[0].endswith(": 0.5 s so far; still running, or killed")
     assert max(map(len, printed.splitlines())) <= 80
     assert json.loads(listed("--timings", "--json")[1])["timings"]["complete"] is False

@@ -58,7 +58,8 @@ class Bake(AbstractCommand):
 
     @property
     def _again(self) -> str:
-        return f"To try again: {self.line('bake', self.params.cluster)}"
+        given = [f"--{name}" for name in ("force", "list", "remove", "json") if getattr(self.params, name)]
+        return f"To try again: {self.line('bake', self.params.cluster, *given)}"
 
     def _bake(self) -> int:
         from elasticluster import images

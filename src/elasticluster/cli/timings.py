@@ -74,7 +74,7 @@ def _head(trace: Trace) -> str:
     when = datetime.fromtimestamp(trace.started).astimezone().isoformat(" ", "seconds")
     head = f"{trace.action} of {when}: {trace.seconds:.1f} s"
     if not trace.complete:
-        return f"{head} are known, as it was killed"
+        return f"{head} so far; still running, or killed"
     return f"{head}, broken off by {trace.error}" if trace.error else head
 
 

@@ -210,17 +210,15 @@ class LivingCluster(ClusterView):
     def bake(self, specs: Mapping[str, NodeSpec], *, force: bool = False) -> tuple[baking.Baked, ...]:
         """Make images for the nodes of this cluster's template; see :func:`elasticluster.images.bake`."""
         with self._locked():
-            return baking.bake(self.record, self._tools(), specs, force=force)
+            try:
+                return baking.bake(self.record, self._tools(), specs, force=force)
+            finally:
+                clean_up(self)
 
     def images(self, specs: Mapping[str, NodeSpec]) -> tuple[baking.Kept, ...]:
         """Return the images for the nodes of this cluster's template; nobody is kept from changing them."""
         record = replace(self.record, owner=self.repository.owner)
         return baking.survey(record, self._tools(), specs)
-
-    def remove_images(self) -> Mapping[str, str]:
-        """Remove the images of this cluster's template; see :func:`elasticluster.images.remove`."""
-        with self._locked():
-            return baking.remove(self.record, self._tools())
 
     def update(self) -> None:
         """Read the addresses of all nodes again, with one call."""

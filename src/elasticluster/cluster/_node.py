@@ -284,13 +284,14 @@ class Node:
 
     def ssh_target(self, timeout: float | None = None) -> SshTarget:
         """Return where and how to log in; `timeout` in seconds, the cluster's by default."""
-        login = self._cluster.record.login
+        login, key = self._cluster.record.login, self._cluster.key_pair()
         return SshTarget(
             name=self.name,
             host=self.connection_ip(),
             port=self.ssh_port,
             user=self.image_user,
-            key_path=self._cluster.key_pair().identity,
+            key_path=key.identity,
+            public_key_path=key.public_path,
             host_keys=self.record.host_keys,
             proxy_command=login.proxy_command,
             timeout=timeout or login.probe_timeout,

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from elasticluster.engine.configure import StartOptions, setup_job
 from elasticluster.engine.create import tags_of
 from elasticluster.engine.events import Phase
-from elasticluster.engine.images import image_key, images_of
+from elasticluster.engine.images import images_of, key_of
 from elasticluster.engine.machines import bring_up
-from elasticluster.engine.run import Run, Tools
+from elasticluster.engine.ports import CloudProvider
+from elasticluster.engine.run import BAKE, Run, Tools
 from elasticluster.engine.stop import stop
 from elasticluster.exceptions import CloudProviderError, ElastiClusterError, UnsupportedError
 from elasticluster.model import (
@@ -28,7 +29,8 @@ from elasticluster.model import (
 )
 from elasticluster.naming import NodeNamingPolicy
 
-_MARK = "bake"
+_NO_BASE = "The cloud cannot tell what the machine was made of."
+_NOT_LISTED = "The image was made, but the cloud does not list it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +65,25 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recipe:
-    """What one image is made of: it serves all kinds of nodes that differ in nothing that is in it."""
+    """What one image is made of: it serves all kinds of nodes that differ in nothing that is in it.
+
+    Files and images may change while a bake lasts: what it goes by is therefore determined once.
+
+    Attributes:
+        kinds: those kinds of nodes.
+        spec: how the machine is made that becomes the image.
+        wanted: what the setup provider says of what is installed.
+        key: the image's key; empty as long as the cloud does not know the base.
+    """
 
     kinds: tuple[str, ...]
     spec: NodeSpec
+    wanted: str
+    key: str
 
-
-def is_bake(cluster: ClusterRecord) -> bool:
-    """Return whether a cluster is there only to make images of its machines."""
-    return bool(cluster.extra.get(_MARK))
+    def based_on(self, base: str) -> _Recipe:
+        """Return the recipe for what the cloud has made a machine of."""
+        return replace(self, key=key_of(self.wanted, base, self.spec.image_user))
 
 
 def bake(
@@ -108,9 +120,12 @@ def bake(
     began = tools.clock.now()
     present = {} if force else _present(cluster, recipes, tools)
     missing = [recipe for recipe in recipes if recipe.kinds not in present]
-    errors = _make(_new_run(cluster, tools, missing)) if missing else {}
+    run = _new_run(cluster, tools, missing)
+    errors = _make(run, missing) if missing else {}
     seconds = tools.clock.now() - began
-    found = _present(cluster, recipes, tools)
+    made = [recipe.based_on(run.bases.get(recipe.spec.kind, "")) for recipe in missing]
+    found = present | _present(cluster, made, tools)
+    errors = {one.spec.kind: _NOT_LISTED for one in made if one.kinds not in found} | errors
     _tidy(Run(cluster, tools), [image.id for image in found.values()], errors)
     return tuple(
         Baked(
@@ -124,9 +139,14 @@ def bake(
 
 
 def survey(cluster: ClusterRecord, tools: Tools, specs: Mapping[str, NodeSpec]) -> tuple[Kept, ...]:
-    """Return the images that were made for a template, and those of others that its nodes boot from."""
+    """Return the images that were made for a template, and those of others that its nodes boot from.
+
+    Raises:
+        ConfigurationError: the nodes cannot be set up as the template says.
+    """
     if not tools.provider.captures_instances:
         return ()
+    tools.setup.check(cluster)
     present = _present(cluster, _recipes(specs, tools), tools)
     in_use = {image.id: kinds for kinds, image in present.items()}
     owned = [image for image in tools.provider.list_images() if image.tags.owner == cluster.owner]
@@ -137,24 +157,37 @@ def survey(cluster: ClusterRecord, tools: Tools, specs: Mapping[str, NodeSpec]) 
     )
 
 
-def remove(cluster: ClusterRecord, tools: Tools) -> dict[str, str]:
-    """Remove the images that were made for a template.
+def made_for(provider: CloudProvider, owner: str, template: str) -> list[PreparedImage]:
+    """Return the images that somebody has made for a template, whether or not it is configured any more."""
+    if not provider.captures_instances:
+        return []
+    wanted = (owner, template)
+    images = [one for one in provider.list_images() if (one.tags.owner, one.tags.template) == wanted]
+    return sorted(images, key=lambda image: (image.tags.kind, image.tags.created))
+
+
+def remove(provider: CloudProvider, owner: str, template: str) -> dict[str, str]:
+    """Remove the images that somebody has made for a template.
 
     Returns:
         for each of them what became of it: empty if it was removed, else why it may still exist.
     """
-    ids = [image.id for image in _made_for(cluster, tools)]
-    errors = tools.provider.remove_images(ids)
+    ids = [image.id for image in made_for(provider, owner, template)]
+    errors = provider.remove_images(ids) if ids else {}
     return {image: str(errors.get(image, "")) for image in ids}
 
 
 def _recipes(specs: Mapping[str, NodeSpec], tools: Tools) -> list[_Recipe]:
     kinds: dict[tuple[str, str, str], list[str]] = {}
     for kind, spec in specs.items():
-        key = tools.setup.image_key(kind)
-        if key:
-            kinds.setdefault((key, spec.image_id, spec.image_user), []).append(kind)
-    return [_Recipe(kinds=tuple(names), spec=specs[names[0]]) for names in kinds.values()]
+        wanted = tools.setup.image_key(kind)
+        if wanted:
+            kinds.setdefault((wanted, spec.image_id, spec.image_user), []).append(kind)
+    recipes = [
+        _Recipe(kinds=tuple(names), spec=specs[names[0]], wanted=wanted, key="")
+        for (wanted, *_), names in kinds.items()
+    ]
+    return [recipe.based_on(tools.provider.image_base(recipe.spec)) for recipe in recipes]
 
 
 def _present(
@@ -162,13 +195,8 @@ def _present(
 ) -> dict[tuple[str, ...], PreparedImage]:
     """Return the images that are up to date, by the kinds that they are for."""
     images = images_of(cluster.owner, tools)
-    found = {recipe.kinds: images.get(image_key(recipe.spec, tools)) for recipe in recipes}
+    found = {recipe.kinds: images.get(recipe.key) for recipe in recipes}
     return {kinds: image for kinds, image in found.items() if image}
-
-
-def _made_for(cluster: ClusterRecord, tools: Tools) -> list[PreparedImage]:
-    wanted = (cluster.owner, cluster.template)
-    return [one for one in tools.provider.list_images() if (one.tags.owner, one.tags.template) == wanted]
 
 
 def _new_run(cluster: ClusterRecord, tools: Tools, recipes: Sequence[_Recipe]) -> Run:
@@ -183,14 +211,14 @@ def _new_run(cluster: ClusterRecord, tools: Tools, recipes: Sequence[_Recipe]) -
         kinds=kinds,
         nodes=nodes,
         min_nodes=dict.fromkeys(kinds, 0),
-        extra={**cluster.extra, _MARK: True},
+        extra={**cluster.extra, BAKE: True},
     )
     run = Run(record, tools)
     run.baking = True
     return run
 
 
-def _make(run: Run) -> dict[str, str]:
+def _make(run: Run, recipes: Sequence[_Recipe]) -> dict[str, str]:
     """Make machines, install what they need, make images of them and destroy them.
 
     Returns:
@@ -200,7 +228,9 @@ def _make(run: Run) -> dict[str, str]:
     try:
         bring_up(run, max_parallel=0)
         _install(run)
-        errors = _capture(run)
+        bases = run.bases
+        keys = {one.spec.kind: one.based_on(bases.get(one.spec.kind, "")).key for one in recipes}
+        errors = _capture(run, keys)
     except ElastiClusterError:
         _destroy(run)
         raise
@@ -223,14 +253,21 @@ def _install(run: Run) -> None:
                 run.done(Phase.SETUP, node.name)
 
 
-def _capture(run: Run) -> dict[str, str]:
-    """Make an image of each usable machine; return why there is none, by kind of node."""
+def _capture(run: Run, keys: Mapping[str, str]) -> dict[str, str]:
+    """Make an image of each usable machine; return why there is none, by kind of node.
+
+    Args:
+        run: the work at hand.
+        keys: the key of the image by kind of node.
+    """
     errors = {node.kind: str(node.failure) for node in run.cluster.nodes if not node.usable}
-    nodes = {node.instance_id: node for node in run.cluster.nodes if node.usable and node.instance_id}
+    errors = {kind: _NO_BASE for kind, key in keys.items() if not key} | errors
+    capable = [node for node in run.cluster.nodes if node.kind not in errors]
+    nodes = {node.instance_id: node for node in capable if node.instance_id}
     requests = [
         ImageRequest(
             instance_id=machine,
-            key=image_key(node.spec, run.tools),
+            key=keys[node.kind],
             tags=replace(tags_of(run.cluster), kind=node.kind),
         )
         for machine, node in nodes.items()
@@ -254,7 +291,7 @@ def _destroy(run: Run) -> None:
 
 def _tidy(run: Run, current: Collection[str], failed: Collection[str]) -> None:
     """Remove the template's other images, but keep those of kinds for which no new one could be made."""
-    made = _made_for(run.cluster, run.tools)
+    made = made_for(run.tools.provider, run.cluster.owner, run.cluster.template)
     old = [image.id for image in made if image.id not in current and image.tags.kind not in failed]
     errors = run.tools.provider.remove_images(old) if old else {}
     for image, error in errors.items():

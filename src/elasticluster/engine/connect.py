@@ -38,6 +38,7 @@ def target_of(run: Run, node: NodeRecord, key: KeyPair) -> SshTarget:
         port=node.ssh_port,
         user=node.spec.image_user,
         key_path=key.identity,
+        public_key_path=key.public_path,
         host_keys=node.host_keys,
         proxy_command=run.cluster.login.proxy_command,
         timeout=run.cluster.login.probe_timeout,

@@ -13,15 +13,25 @@ from elasticluster.model import InstanceRequest, NodeSpec, PreparedImage
 
 
 def image_key(spec: NodeSpec, tools: Tools) -> str:
-    """Return the key of an image for nodes made of `spec`; empty if none can be prepared, or none yet.
-
-    The user is part of it: who was let in while the image was made has kept the account and its number.
-    """
+    """Return the key of an image for nodes made of `spec`; empty if none can be prepared, or none yet."""
     wanted = tools.setup.image_key(spec.kind)
-    base = tools.provider.image_base(spec) if wanted else ""
-    if not base:
-        return ""
-    return hashlib.sha256(json.dumps([wanted, base, spec.image_user]).encode()).hexdigest()
+    return key_of(wanted, tools.provider.image_base(spec) if wanted else "", spec.image_user)
+
+
+def key_of(wanted: str, base: str, user: str) -> str:
+    """Return the key of an image; empty if nothing can be prepared, or if the base is not known.
+
+    Args:
+        wanted: what the setup provider says of what is installed.
+        base: what the cloud says of what it is based on.
+        user: who logs in. Who was let in while the image was made has kept the account and its number.
+    """
+    return hashlib.sha256(json.dumps([wanted, base, user]).encode()).hexdigest() if wanted and base else ""
+
+
+def bases_of(requests: Sequence[InstanceRequest], tools: Tools) -> dict[str, str]:
+    """Return what the cloud says of what machines are to be made of, by kind of node."""
+    return {request.spec.kind: tools.provider.image_base(request.spec) for request in requests}
 
 
 def images_of(owner: str, tools: Tools) -> dict[str, PreparedImage]:

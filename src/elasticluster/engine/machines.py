@@ -8,7 +8,7 @@ from dataclasses import replace
 from elasticluster.engine.connect import boot, connect, write_known_hosts
 from elasticluster.engine.create import create, requests_for
 from elasticluster.engine.events import Phase
-from elasticluster.engine.images import with_images
+from elasticluster.engine.images import bases_of, with_images
 from elasticluster.engine.plan import Batch, StartPlan, plan_start
 from elasticluster.engine.run import Run, Tools, seen
 from elasticluster.exceptions import CloudProviderError, ClusterError
@@ -100,6 +100,8 @@ def make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> Coll
         requests = requests_for(run.cluster, plan.create, key, max_parallel, single=single)
         requests = with_images(run, requests)
         provider.preflight(run.cluster, requests, run.tell)
+        if run.baking:
+            run.bases = bases_of(requests, run.tools)
     run.preparing = True
     provider.prepare(run.cluster)
     for machine, error in (provider.stop_instances(plan.discard) if plan.discard else {}).items():

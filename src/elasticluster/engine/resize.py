@@ -10,7 +10,7 @@ from elasticluster.engine.connect import write_known_hosts
 from elasticluster.engine.events import Phase
 from elasticluster.engine.machines import bring_up, dismiss, locate
 from elasticluster.engine.plan import plan_start
-from elasticluster.engine.run import Run, Tools
+from elasticluster.engine.run import Run, Tools, refuse_bake
 from elasticluster.engine.undo import begun, unmake
 from elasticluster.exceptions import (
     ClusterError,
@@ -83,10 +83,12 @@ def shrink(
     leaving, and whatever happens, the next `start` brings its removal to an end.
 
     Raises:
+        ClusterConflict: the cluster is there only to make images.
         NodeNotFound: there is no node of one of the names.
         ClusterError: the cluster cannot do without one of them, or one could not be taken out or destroyed;
             the message names each.
     """
+    refuse_bake(cluster)
     unknown = [name for name in names if cluster.node(name) is None]
     if unknown:
         raise NodeNotFound(f"Cluster '{cluster.name}' has no node {_some(unknown)}.")

@@ -22,7 +22,7 @@ from elasticluster.engine.events import (
 from elasticluster.engine.pool import default_workers, run_all
 from elasticluster.engine.ports import Clock, CloudProvider, ClusterStore, SetupProvider, SshProber
 from elasticluster.engine.wait import SystemClock
-from elasticluster.exceptions import CloudProviderError
+from elasticluster.exceptions import CloudProviderError, ClusterConflict
 from elasticluster.model import (
     ClusterRecord,
     Failure,
@@ -32,6 +32,9 @@ from elasticluster.model import (
     NodeRecord,
     NodeState,
 )
+
+BAKE = "bake"
+"""Marks, in what is further known of a cluster, that it is there only to make images of its machines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class Run:
         made: names of the nodes whose machines were asked for by this run.
         fresh: whether nobody knew the cluster before this run.
         baking: whether its machines are there to make images of: they begin without, each for itself.
+        bases: while baking: what the cloud said, right before it made them, that they are made of, by kind.
     """
 
     def __init__(self, cluster: ClusterRecord, tools: Tools) -> None:
@@ -75,6 +79,7 @@ class Run:
         self.made: set[str] = set()
         self.fresh = False
         self.baking = False
+        self.bases: Mapping[str, str] = {}
         self._changing = threading.Lock()
         self._telling = threading.Lock()
 
@@ -89,7 +94,11 @@ class Run:
             cluster: the cluster.
             tools: what to work with.
             names: the nodes to work on; all of them if None.
+
+        Raises:
+            ClusterConflict: it is there only to make images.
         """
+        refuse_bake(cluster)
         nodes = tuple(
             _hopeful(node) if names is None or node.name in names else node for node in cluster.nodes
         )
@@ -166,6 +175,25 @@ class Run:
             return self.tools.provider.console_output(node.instance_id)
         except CloudProviderError as error:
             return f"(console output cannot be had: {error.message})"
+
+
+def is_bake(cluster: ClusterRecord) -> bool:
+    """Return whether a cluster is there only to make images of its machines."""
+    return bool(cluster.extra.get(BAKE))
+
+
+def refuse_bake(cluster: ClusterRecord) -> None:
+    """Make sure that nobody takes for a cluster of his what the next bake destroys without asking.
+
+    Raises:
+        ClusterConflict: the cluster is there only to make images.
+    """
+    if is_bake(cluster):
+        raise ClusterConflict(
+            f"Cluster '{cluster.name}' is what a bake has left; it is of no other use.",
+            hint=f"Remove it: elasticluster stop {cluster.name}\n"
+            f"Or make the images: elasticluster bake {cluster.template}",
+        )
 
 
 def seen(node: NodeRecord, machine: Instance) -> NodeRecord:

@@ -9,7 +9,7 @@ from elasticluster.engine.connect import write_known_hosts
 from elasticluster.engine.events import Phase
 from elasticluster.engine.machines import dismiss, warn_of_untraceable
 from elasticluster.engine.plan import StopPlan, machines_of, plan_start, plan_stop
-from elasticluster.engine.run import Run, Tools
+from elasticluster.engine.run import Run, Tools, refuse_bake
 from elasticluster.engine.wait import wait_until
 from elasticluster.exceptions import CloudProviderError, InstanceError
 from elasticluster.model import ClusterRecord, InstanceState, NodeRecord, NodeState
@@ -88,8 +88,10 @@ def pause(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> Clust
     """Stop the machines of some nodes and keep their disks; :func:`~.execute.start` starts them again.
 
     Raises:
+        ClusterConflict: the cluster is there only to make images.
         InstanceError: some machine may still run; the message names each.
     """
+    refuse_bake(cluster)
     run = Run(replace(cluster, ready=False), tools)
     dismiss(run, plan_start(cluster, tools.provider.list_instances(cluster.uuid)).leaving)
     machines = _ids(run.cluster, tools, names)

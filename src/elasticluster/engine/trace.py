@@ -100,7 +100,8 @@ def heard(listener: Listener) -> Listener:
 class _Recorder:
     """Writes down what happens; may be told from any thread.
 
-    What a step did on its hosts is one line for all of them: a thousand lines would repeat its name.
+    Each line is in the file at once, so that a killed run has all that came before: that costs some
+    microseconds. What a step did on its hosts is one line for all of them: a thousand would repeat its name.
     """
 
     def __init__(self, path: Path, action: str, now: Callable[[], float]) -> None:
@@ -130,6 +131,7 @@ class _Recorder:
                     self._flush()
                 case NodeDone(phase, node, message):
                     self._note(node=node, phase=phase, at=self._since(now), failed=bool(message))
+                    self._flush()
                 case TaskStarted():
                     self._begin_step(event, now)
                 case TaskDone():
@@ -140,6 +142,7 @@ class _Recorder:
         seconds = round(self.now() - start, 3)
         with self._guard:
             self._note(call=verb, at=self._since(start), seconds=seconds, failed=failed)
+            self._flush()
 
     def close(self, error: str) -> None:
         """End the recording."""

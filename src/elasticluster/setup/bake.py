@@ -13,7 +13,7 @@ from elasticluster.model import Json, SetupResult
 from elasticluster.setup.runner import Order, play
 from elasticluster.setup.services import current_name, services_of
 from elasticluster.setup.settings import BAKE, PLAYBOOKS, SITE, Settings
-from elasticluster.setup.variables import known_variables, typed
+from elasticluster.setup.variables import known_variables, set_for_roles
 
 _COMMON = "common"
 _MADE_ON_USE = "__pycache__"
@@ -53,11 +53,11 @@ def bake(settings: Settings, job: SetupJob, tell: Listener) -> SetupResult:
 
 
 def _variables(settings: Settings, kind: str) -> dict[str, Json]:
-    """Return the variables of a kind that a shipped role knows, but for secrets."""
+    """Return the variables of a kind that a shipped role knows, by their present names, but for secrets."""
     known: Mapping[str, Mapping[str, Json]] = known_variables()
     return {
-        name: typed(name, value)
-        for name, value in settings.kind_vars.get(kind, {}).items()
+        name: value
+        for name, value in set_for_roles(settings.kind_vars.get(kind, {})).items()
         if name in known and not known[name].get("no_log")
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elasticluster.exceptions import ConfigurationError
-from elasticluster.model import ClusterRecord
+from elasticluster.model import ClusterRecord, Json
 from elasticluster.setup.older import CHANGED, OLD
 from elasticluster.setup.services import (
     ALIASES,
@@ -117,7 +117,7 @@ def _variables(settings: Settings) -> Iterator[str]:
     kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
     for kind, variables in settings.kind_vars.items():
         for name, value in variables.items():
-            problem = _variable(name, value, own=bool(settings.own_playbooks))
+            problem = _variable(name, value, settings)
             if problem:
                 kinds[name, problem].append(kind)
     for (name, problem), of_kinds in kinds.items():
@@ -134,18 +134,24 @@ def without_effect(settings: Settings) -> Iterator[str]:
         yield f"The variable '{name}' has no effect: {CHANGED[name]}."
 
 
-def _variable(name: str, value: object, *, own: bool) -> str:
-    """Return what is wrong with a variable; `own`: whether playbooks of the user's may know it."""
-    if name in CHANGED:
+def _variable(name: str, value: Json, settings: Settings) -> str:
+    """Return what is wrong with a variable.
+
+    Playbooks of the user's own may know others, and one that runs instead of ours may mean something else by
+    an older name.
+    """
+    older = {} if settings.playbook else OLD
+    if name in CHANGED or (name in OLD and name not in older):
         return ""
-    if OLD.get(name, name) in known_variables():
+    if older.get(name, name) in known_variables():
         try:
             typed(name, value)
         except ValueError as exc:
             return str(exc)
         return ""
-    meant = _did_you_mean(name, known_variables().keys() | OLD.keys())
-    return "" if name.startswith(_LET_THROUGH) or (own and not meant) else f"no role knows it{meant}"
+    meant = _did_you_mean(name, known_variables().keys() | older.keys())
+    let_through = name.startswith(_LET_THROUGH) or (settings.own_playbooks and not meant)
+    return "" if let_through else f"no role knows it{meant}"
 
 
 def _did_you_mean(name: str, known: Collection[str]) -> str:

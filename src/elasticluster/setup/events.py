@@ -13,6 +13,7 @@ from elasticluster.model import Failure, Json, Layer, SetupResult
 from elasticluster.setup.services import Service, current_name
 
 _SAYS_NOTHING = ("non-zero return code", "MODULE FAILURE")
+_HIDDEN = "what it says is not shown, as it may hold a secret (no_log)"
 _OUTPUTS = ("stderr", "module_stderr", "stdout", "module_stdout")
 _CLOSED_RE = re.compile(r"^(Shared )?[Cc]onnection to \S+ closed\.\r?$", re.MULTILINE)  # `ssh -tt` says so
 
@@ -158,6 +159,8 @@ def _refused(checks: Mapping[str, Mapping[str, str]]) -> dict[str, Failure]:
 
 def _said(event: Mapping[str, Any]) -> tuple[str, str]:
     """Return one line for people, and all that a failed task said."""
+    if event.get("censored"):
+        return _HIDDEN, ""
     message = str(event.get("msg", "")).removeprefix("Task failed: ").replace(":\n", ": ").strip()
     output = [_CLOSED_RE.sub("", str(event.get(key, ""))).strip() for key in _OUTPUTS]
     evidence = "\n".join(dict.fromkeys(text for text in (message, *output) if text))

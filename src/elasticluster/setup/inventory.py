@@ -140,7 +140,7 @@ def _host(node: NodeRecord, job: SetupJob, settings: Settings) -> dict[str, Json
         "ansible_ssh_common_args": shlex.join(
             part for name, value in options.items() for part in ("-o", f"{name}={value}")
         ),
-        **set_for_roles(given),
+        **set_for_roles(given, older=not settings.playbook),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -48,7 +49,7 @@ def known_variables(playbooks: Path = PLAYBOOKS) -> Mapping[str, Mapping[str, An
     return options
 
 
-def typed(name: str, value: Json) -> Json:
+def typed(name: str, value: Json, *, older: bool = True) -> Json:
     """Return the value of a variable as its role expects it.
 
     A variable that no shipped role knows becomes what it looks like: an integer, ``true`` or ``false``, a
@@ -57,13 +58,14 @@ def typed(name: str, value: Json) -> Json:
     Args:
         name: name of the variable, present or older.
         value: text from a configuration file; anything else is returned as it is.
+        older: whether an older name means what it did; else it is one that no shipped role knows.
 
     Raises:
         ValueError: the text is not what the role expects; says what that is.
     """
     if not isinstance(value, str):
         return value
-    name = OLD.get(name, name)
+    name = OLD.get(name, name) if older else name
     spec = known_variables().get(name)
     if spec is None:
         return _guessed(value)
@@ -76,17 +78,26 @@ def typed(name: str, value: Json) -> Json:
     return converted
 
 
-def set_for_roles(given: Mapping[str, Json]) -> dict[str, Json]:
+def set_for_roles(given: Mapping[str, Json], *, older: bool = True) -> dict[str, Json]:
     """Return variables as they are set on a node: typed, and older ones under their present names too.
 
     Args:
         given: variables as the user wrote them; of a present and an older name the present one counts.
+        older: as for :func:`typed`; else a present name is set only where the value makes sense for it.
 
     Raises:
         ValueError: as :func:`typed`.
     """
-    values = {name: typed(name, value) for name, value in given.items()}
-    return {OLD[name]: value for name, value in values.items() if name in OLD} | values
+    values = {name: typed(name, value, older=older) for name, value in given.items()}
+    return _under_present_names(given) | values
+
+
+def _under_present_names(given: Mapping[str, Json]) -> dict[str, Json]:
+    present = {}
+    for name in filter(OLD.__contains__, given):
+        with contextlib.suppress(ValueError):  # a playbook of the user's may mean something else by the name
+            present[OLD[name]] = typed(name, given[name])
+    return present
 
 
 def _guessed(text: str) -> Json:

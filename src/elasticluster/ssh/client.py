@@ -5,7 +5,7 @@ from __future__ import annotations
 import getopt
 import logging
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from elasticluster.engine.proxy import for_openssh
@@ -14,7 +14,7 @@ from elasticluster.model import Failure, SshTarget
 from elasticluster.ssh.hostkeys import place, read_known_hosts
 from elasticluster.ssh.knock import knock
 from elasticluster.ssh.line import Line
-from elasticluster.ssh.login import LOG, DeniedError, hang_up, load_key
+from elasticluster.ssh.login import LOG, DeniedError, authenticate, hang_up, load_key
 
 if TYPE_CHECKING:
     import paramiko
@@ -164,14 +164,24 @@ def _accept(client: paramiko.SSHClient, target: SshTarget, keys: Sequence[str]) 
 
 
 def _log_in(client: paramiko.SSHClient, line: Line) -> None:
+    from paramiko import SSHConfig
+    from paramiko.auth_strategy import AuthResult, AuthSource, AuthStrategy
+
     target, key = line.target, load_key(line.target.key_path)
+
+    class SameKeysAsProbe(AuthStrategy):
+        def authenticate(self, transport: paramiko.Transport) -> AuthResult:
+            authenticate(transport, line, key)
+            return AuthResult(self)
+
+        def get_sources(self) -> Iterator[AuthSource]:
+            return iter(())  # only the method above, which is ours, would ask
+
     client.connect(
         target.host,
         target.port,
         target.user,
-        pkey=key,
-        allow_agent=key is None,
-        look_for_keys=False,
+        auth_strategy=SameKeysAsProbe(SSHConfig()),
         sock=line.socket,
         timeout=target.timeout,
         banner_timeout=target.timeout,

@@ -11,7 +11,7 @@ import os
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from elasticluster.engine.pool import run_all
@@ -19,6 +19,7 @@ from elasticluster.model import Failure, Layer, SshTarget
 from elasticluster.ssh.line import Address, Line, addresses_of, connecting, failure, through_proxy
 
 _RESOLVERS = 32
+_GRACE = 0.5  # seconds in which proxy commands that have closed their output may end, all of them together
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +55,7 @@ def knock(targets: Sequence[SshTarget]) -> dict[str, Line | Failure]:
                 _file(selector, found, target, _begin(target, addresses))
             while selector.get_map():
                 _turn(selector, found)
+            found |= _proxy_failures(found)
         except BaseException:
             for line in [key.data.line for key in selector.get_map().values()]:
                 line.close()
@@ -133,14 +135,23 @@ def _advance(waiting: _Waiting) -> _Waiting | Line | Failure:
     return waiting.line if answer else _silent(waiting)
 
 
-def _silent(waiting: _Waiting) -> _Waiting | Failure:
-    """Give up on a line that has ended without a word of SSH."""
-    line = waiting.line
-    if not line.proxy:
+def _silent(waiting: _Waiting) -> _Waiting | Line | Failure:
+    """Give up on a line that has ended without a word of SSH; its proxy command is asked why in the end."""
+    if not waiting.line.proxy:
         return _lost(waiting, Layer.REFUSED, "closed the connection before SSH answered")
-    problem = line.proxy_failure()
-    line.close()
-    return problem
+    waiting.line.ended = True
+    return waiting.line
+
+
+def _proxy_failures(found: Mapping[str, Line | Failure]) -> dict[str, Failure]:
+    """Close the lines that have ended, and return why."""
+    deadline = time.monotonic() + _GRACE
+    failures = {}
+    for name, line in found.items():
+        if isinstance(line, Line) and line.ended:
+            failures[name] = line.proxy_failure(max(0.0, deadline - time.monotonic()))
+            line.close()
+    return failures
 
 
 def _unreachable(waiting: _Waiting, code: int) -> _Waiting | Failure:

@@ -27,12 +27,14 @@ class Line:
         socket: the stream.
         proxy: the running proxy command, if there is one.
         complaints: what that wrote to its standard error.
+        ended: whether it ended without a word of SSH.
     """
 
     target: SshTarget
     socket: socket.socket
     proxy: subprocess.Popen[bytes] | None = None
     complaints: IO[bytes] | None = None
+    ended: bool = False
 
     def close(self) -> None:
         """End the connection and the proxy command; may be called again."""
@@ -50,15 +52,19 @@ class Line:
         last = f" (proxy command: {words.splitlines()[-1]})" if words else ""
         return failure(self.target, layer, f"{message}{last}", evidence=words)
 
-    def proxy_failure(self) -> Failure:
-        """Return why the proxy command has ended instead of bringing an answer of SSH."""
-        status: int | str = "?"
+    def proxy_failure(self, patience: float) -> Failure:
+        """Return why the proxy command has brought no answer of SSH.
+
+        Args:
+            patience: seconds to wait for its end: its output may end before it does.
+        """
+        end = "closed its output"
         if self.proxy:
-            with contextlib.suppress(subprocess.TimeoutExpired):  # its output may end before it does
-                status = self.proxy.wait(timeout=1)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                end = f"ended with status {self.proxy.wait(patience)}"
         words = self._words()
         said = f": {words.splitlines()[-1]}" if words else ""
-        message = f"was not reached: `{filled_in(self.target)}` ended with status {status}{said}"
+        message = f"was not reached: `{filled_in(self.target)}` {end}{said}"
         return failure(self.target, Layer.PROXY, message, evidence=words)
 
     def _words(self) -> str:

@@ -56,11 +56,11 @@ def log_in(line: Line, key: paramiko.PKey | None) -> ProbeResult:
 
     Args:
         line: an open line to the target.
-        key: the private key; None: try those of the SSH agent.
+        key: the private key; None: as for :func:`authenticate`.
     """
     try:
         with session(line) as transport:
-            _authenticate(transport, line, key)
+            authenticate(transport, line, key)
             _run_nothing(transport, line)
             return ProbeResult(host_keys=(host_key(transport),))
     except DeniedError as exc:
@@ -156,7 +156,18 @@ def _check_host_key(transport: paramiko.Transport, line: Line) -> None:
         )
 
 
-def _authenticate(transport: paramiko.Transport, line: Line, key: paramiko.PKey | None) -> None:
+def authenticate(transport: paramiko.Transport, line: Line, key: paramiko.PKey | None) -> None:
+    """Log in over a connection.
+
+    Args:
+        transport: the connection.
+        line: what it goes over.
+        key: the private key; None: that of the SSH agent which the target means, or any where it means none.
+
+    Raises:
+        DeniedError: the host does not let the user in, or there is no key to try.
+        paramiko.SSHException: the host breaks off.
+    """
     target = line.target
     with contextlib.ExitStack() as stack:
         keys = [key] if key else _agent_keys(stack, line)
@@ -193,19 +204,19 @@ def _key_name(path: str) -> str:
 
 
 def _agent_keys(stack: contextlib.ExitStack, line: Line) -> list[paramiko.PKey]:
-    """Return the agent's keys that may let us in: only the one meant, where that is known.
+    """Return the agent's keys that may let us in: only the one meant, where the target names one.
 
     Each login talks to the agent by itself, as one connection cannot be shared among threads.
 
     Raises:
         DeniedError: there is no such key.
     """
-    path = line.target.key_path
+    target = line.target
     held = _held_by_agent(stack)
-    meant = _public_half(path, f"{path}.pub") if path else ""
-    keys = [key for key in held if meant in ("", key.get_base64())]
+    meant = _public_half(target.key_path, target.public_key_path, f"{target.key_path}.pub")
+    keys = [key for key in held if not target.key_path or key.get_base64() == meant]
     if not keys:
-        raise _denied(line, Layer.LOGIN, f"was not tried: {_no_key(path, held)}")
+        raise _denied(line, Layer.LOGIN, f"was not tried: {_no_key(target.key_path, held, meant)}")
     return keys
 
 
@@ -221,7 +232,9 @@ def _held_by_agent(stack: contextlib.ExitStack) -> Sequence[paramiko.PKey]:
     return agent.get_keys()
 
 
-def _no_key(path: str, held: Sequence[paramiko.PKey]) -> str:
+def _no_key(path: str, held: Sequence[paramiko.PKey], meant: str) -> str:
+    if path and held and not meant:
+        return f"key {path} is protected by a passphrase, and no public half says which of the agent it is"
     agent = "the SSH agent does not hold it" if held else "no SSH agent holds a key"
     if not path:
         return f"no key file is given, and {agent}"

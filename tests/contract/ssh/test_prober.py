@@ -16,6 +16,7 @@ import pytest
 
 from elasticluster.engine.children import child
 from elasticluster.model import Layer, ProbeResult, SshTarget
+from elasticluster.ssh.client import paramiko_client
 from elasticluster.ssh.hostkeys import fingerprint
 from elasticluster.ssh.probe import ParamikoProber, answers
 
@@ -225,6 +226,47 @@ def protected(server: Any, tmp_path: Path) -> Path:
 
 def test_protected_key_is_used_through_the_agent(server: Any, protected: Path, agent: None) -> None:
     assert probe(server.target(key_path=str(protected))).failure is None
+
+
+def test_public_half_of_a_protected_key_may_be_anywhere(server: Any, protected: Path, agent: None) -> None:
+    public = protected.with_name("protected.pub").rename(protected.with_name("elsewhere"))
+    target = server.target(key_path=str(protected), public_key_path=str(public))
+    assert probe(target).failure is None
+
+
+def test_protected_key_whose_public_half_is_missing_tries_no_key(
+    server: Any, protected: Path, agent: None
+) -> None:
+    protected.with_name("protected.pub").unlink()
+    layer, message = failure_of(server.target(key_path=str(protected)))
+    assert layer is Layer.LOGIN
+    assert message == (
+        f"127.0.0.1:{server.port} was not tried: key {protected} is protected by a passphrase, "
+        "and no public half says which of the agent it is"
+    )
+
+
+def test_client_logs_in_with_the_key_of_the_agent_that_is_meant(server: Any, agent: None) -> None:
+    public = server.key.with_name("user.pub")
+    client = paramiko_client(server.target(key_path=str(public)))
+    assert client
+    with client:
+        _, out, _ = client.exec_command("echo hello")
+        assert out.read() == b"hello\n"
+        transport = client.get_transport()
+    assert transport
+    transport.join(5)
+
+
+def test_client_tries_no_other_key_of_the_agent(server: Any, tmp_path: Path, agent: None) -> None:
+    accepted = server.key.with_name("authorized_keys")
+    before = accepted.read_text()
+    accepted.write_text(before + (tmp_path / "other1.pub").read_text())
+    try:
+        assert paramiko_client(server.target(key_path=str(tmp_path / "other0.pub"))) is None
+        assert probe(server.target(key_path=str(tmp_path / "other1.pub"))).failure is None
+    finally:
+        accepted.write_text(before)
 
 
 def test_public_key_names_the_one_that_the_agent_is_to_use(server: Any, agent: None) -> None:

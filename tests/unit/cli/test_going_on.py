@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from elasticluster.cli.bake import Bake
 from elasticluster.cli.pause import Pause, Resume
 from elasticluster.cli.remove_node import RemoveNode
 from elasticluster.cli.resize import Resize
@@ -53,6 +54,16 @@ def test_stop(going_on, cluster):
     assert going_on(Stop, _began=True).endswith("To remove it: elasticluster stop mine")
     cluster.repository.delete(cluster)
     assert going_on(Stop, _began=True) == "Nothing is left of cluster `mine`."
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [((), ""), (("force",), " --force"), (("list", "json"), " --list --json"), (("remove",), " --remove")],
+)
+def test_bake(storage, given, options):
+    chosen = {name: name in given for name in ("force", "list", "remove", "json")}
+    command = Bake(Namespace(cluster="slurm", config=None, storage=storage, **chosen))
+    assert command.how_to_go_on() == f"To try again: elasticluster -s '{storage}' bake slurm{options}"
 
 
 def test_removal(going_on, cluster):

@@ -96,7 +96,7 @@ def test_killed_run_says_so_and_shows_what_it_was_at(small):
     killed.phases[-1] = replace(killed.phases[-1], end=None)
     killed.steps[-1].hosts.clear()
     lines = lines_of(killed)
-    assert lines[0].endswith(": 38.0 s are known, as it was killed")
+    assert lines[0].endswith(": 38.0 s so far; still running, or killed")
     assert "  4.0" in next(line for line in lines if line.startswith("  Start"))
     assert " 18.0" in next(line for line in lines if line.startswith("setup"))
     assert lines[-1] == "total: 38.0 s; 3 calls; 2 task steps, 2 host-tasks"

@@ -14,6 +14,7 @@ from elasticluster.exceptions import (
     CredentialsError,
     NodeNotFound,
     StateError,
+    UnsupportedError,
 )
 from elasticluster.model import ComponentRef, Login, NodeSpec
 from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
@@ -68,6 +69,12 @@ def cluster():
     made.add_node("frontend", *KIND)
     made.add_nodes("compute", 2, *KIND)
     return made
+
+
+def test_bake_lets_the_setup_provider_clean_up_however_it_ends(cluster):
+    with pytest.raises(UnsupportedError):
+        cluster.bake({})
+    assert cluster.setup_provider.cleaned == 1
 
 
 def test_both_documented_orders_of_arguments_make_the_same_cluster(tmp_path):

@@ -277,6 +277,20 @@ def test_disk_that_is_full_keeps_nothing_from_being_done(path, record):
     assert timeline.read(str(path)).phases == [PhaseSpan("create", 1, 0.0, None)]
 
 
+def test_run_killed_while_nodes_come_is_known_up_to_the_last_one(path, clock, record):
+    with record():
+        tell = trace.heard(ignore)
+        begin(tell, Phase.CONNECT, 3)
+        for node in ("compute001", "compute002"):
+            tell(NodeDone(Phase.CONNECT, node))
+            with trace.call("look"):
+                clock.sleep(1)
+        read = timeline.read(str(path))
+    assert [one.node for one in read.arrivals] == ["compute001", "compute002"]
+    assert [one.start for one in read.calls] == [0.0, 1.0]
+    assert (read.seconds, read.complete) == (2.0, False)
+
+
 def test_killed_run_can_be_read_up_to_its_end(path, clock, record):
     with record():
         tell = trace.heard(ignore)

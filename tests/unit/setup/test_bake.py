@@ -64,6 +64,12 @@ def test_variable_makes_no_difference_that_the_roles_do_not_know_or_that_is_secr
     assert of_compute(with_variables, **{name: "0" * 64}) == of_compute(with_variables)
 
 
+def test_older_name_of_a_variable_is_as_good_as_the_present_one(with_variables: Settings) -> None:
+    older = of_compute(with_variables, upgrade_packages="yes")
+    assert older == of_compute(with_variables, common_upgrade_packages="yes")
+    assert older != of_compute(with_variables)
+
+
 def test_variable_of_another_kind_makes_no_difference(with_variables: Settings) -> None:
     other = replace(with_variables, kind_vars={**VARIABLES, "frontend": {"common_packages": "nano"}})
     assert image_key(other, "compute") == image_key(with_variables, "compute")

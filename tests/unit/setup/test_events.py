@@ -190,3 +190,14 @@ def test_message_is_the_line_that_says_why(said: dict[str, Any], message: str) -
     told: list[Event] = []
     read(PLAY, done("compute001", "failed", **said), tell=told.append)
     assert told == [TaskDone("compute001", "Work", TaskStatus.FAILED, message)]
+
+
+def test_failed_task_whose_result_is_hidden_says_so_until_a_rescue_says_more() -> None:
+    told: list[Event] = []
+    hidden = done("compute001", "failed", "Write", censored="the output has been hidden due to ...", rc=1)
+    run = read(PLAY, hidden, tell=told.append)
+    why = "what it says is not shown, as it may hold a secret (no_log)"
+    assert told == [TaskDone("compute001", "Write", TaskStatus.FAILED, why)]
+    assert run.failures["compute001"].message == f"task 'Write': {why}"
+    run.read(json.dumps(done("compute001", "failed", "Say why", msg="the disk is full")), ignore)
+    assert run.failures["compute001"].message == "task 'Say why': the disk is full"

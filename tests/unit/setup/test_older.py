@@ -117,6 +117,31 @@ def test_variable_that_only_an_own_playbook_can_know_is_not_told(settings: Setti
     assert list(without_effect(settings)) == []
 
 
+def test_older_name_may_mean_something_else_to_a_playbook_that_runs_instead(
+    job: SetupJob, settings: Settings, cluster: ClusterRecord, tmp_path: Path
+) -> None:
+    playbook = tmp_path / "mine.yml"
+    playbook.write_text("- hosts: all\n")
+    given: dict[str, Json] = {"proxy_url": "squid:3128", "allow_reboot": "3", "proxy_urls": "[a]"}
+    settings = with_variables(replace(settings, playbook=str(playbook)), **given)
+    check(settings, cluster)
+    host = inventory(job, settings)["all"]["hosts"]["compute001"]
+    assert {name: host[name] for name in given} == {
+        "proxy_url": "squid:3128",
+        "allow_reboot": 3,
+        "proxy_urls": ["a"],
+    }
+    assert not {"common_proxy_url", "common_reboot"} & host.keys()
+
+
+def test_older_name_is_understood_by_our_roles_in_a_playbook_that_runs_instead(
+    job: SetupJob, settings: Settings
+) -> None:
+    settings = with_variables(replace(settings, playbook="mine.yml"), proxy_url="http://squid:3128")
+    host = inventory(job, settings)["all"]["hosts"]["compute001"]
+    assert host["common_proxy_url"] == host["proxy_url"] == "http://squid:3128"
+
+
 def test_misspelt_older_name_is_refused_with_the_nearest(settings: Settings, cluster: ClusterRecord) -> None:
     with pytest.raises(ConfigurationError, match=r"did you mean 'upgrade_packages'\?"):
         check(with_variables(settings, upgrade_package="yes"), cluster)

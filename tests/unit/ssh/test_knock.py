@@ -123,6 +123,14 @@ def test_failing_proxy_command_is_quoted() -> None:
     )
 
 
+def test_proxy_command_that_lives_on_without_output_is_told() -> None:
+    command = "sh -c 'echo no route >&2; exec >&- <&-; exec sleep 60'"
+    assert failure_of(proxy_command=command) == (
+        Layer.PROXY,
+        f"127.0.0.1:22 was not reached: `{command}` closed its output: no route",
+    )
+
+
 def test_silent_proxy_command_is_told() -> None:
     assert failure_of(proxy_command="sleep 5", timeout=0.3) == (
         Layer.PROXY,

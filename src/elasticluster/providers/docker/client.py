@@ -61,10 +61,12 @@ class Engine:
     Args:
         host: address of the engine as in ``DOCKER_HOST``; empty: ``DOCKER_HOST`` itself, else the
             ``docker`` command's current context, else the system's socket.
+        timeout: seconds to wait for the answer to one call.
     """
 
-    def __init__(self, host: str = "") -> None:
+    def __init__(self, host: str = "", timeout: int = _TIMEOUT) -> None:
         self._host = host
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._api: APIClient | None = None
 
@@ -72,6 +74,10 @@ class Engine:
     def url(self) -> str:
         """Address of the engine."""
         return self._host or os.environ.get("DOCKER_HOST") or _context_url() or _DEFAULT_URL
+
+    def patient(self, timeout: int) -> Engine:
+        """Return another connection to the same engine, whose calls may take `timeout` seconds each."""
+        return Engine(self._host, timeout)
 
     @contextmanager
     def use(self, doing: str, default: type[CloudProviderError] = CloudProviderError) -> Iterator[APIClient]:
@@ -100,7 +106,7 @@ class Engine:
             if self._api is None:
                 self._check_local()
                 self._check_reachable()
-                self._api = _client(self.url)
+                self._api = _client(self.url, self._timeout)
                 weakref.finalize(self, self._api.close)
             return self._api
 
@@ -173,13 +179,13 @@ def _knock(url: str) -> None:
             knocking.connect(parts.netloc + parts.path)
 
 
-def _client(url: str) -> APIClient:
+def _client(url: str, timeout: int) -> APIClient:
     from docker import APIClient
     from docker.utils import kwargs_from_env
 
     options = kwargs_from_env()
     options["base_url"] = url
-    return APIClient(version="auto", timeout=_TIMEOUT, **options)
+    return APIClient(version="auto", timeout=timeout, **options)
 
 
 def _context_url() -> str:

@@ -16,6 +16,8 @@ REPOSITORY = "elasticluster/prepared"
 
 _PREFIX = f"{PREFIX}prepared."  # what an image is labelled with is on all containers made of it
 _KEY = f"{_PREFIX}key"
+_NAMELESS = "<none>:<none>"  # how older engines list an image whose name a newer one has taken
+_COMMIT_TIMEOUT = 20 * 60  # seconds; the engine copies all that was written, maybe on a slow disk
 _STOP_TIMEOUT = 30  # seconds that the services of a node have to end; then it is killed
 
 
@@ -25,7 +27,8 @@ def capture(engine: Engine, request: ImageRequest) -> None:
     Raises:
         CloudProviderError: there is no image.
     """
-    with engine.use(f"make an image of the container '{request.instance_id}'", ImageError) as api:
+    doing = f"make an image of the container '{request.instance_id}'"
+    with engine.patient(_COMMIT_TIMEOUT).use(doing, ImageError) as api:
         api.stop(request.instance_id, timeout=_STOP_TIMEOUT)
         api.commit(
             request.instance_id, repository=REPOSITORY, tag=_tag(request), conf={"Labels": _labels(request)}
@@ -81,7 +84,10 @@ def _to_image(summary: Mapping[str, Any]) -> PreparedImage:
         for name, value in summary["Labels"].items()
         if name.startswith(_PREFIX)
     }
-    names = summary.get("RepoTags") or [summary["Id"]]  # a newer one may have taken its name
+    names = [name for name in summary.get("RepoTags") or () if name != _NAMELESS]
     return PreparedImage(
-        id=names[0], key=summary["Labels"][_KEY], tags=to_tags(given), size=int(summary["Size"])
+        id=names[0] if names else summary["Id"],
+        key=summary["Labels"][_KEY],
+        tags=to_tags(given),
+        size=int(summary["Size"]),
     )

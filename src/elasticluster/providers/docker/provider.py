@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from elasticluster.engine.create import tags_of
 from elasticluster.engine.events import Listener
 from elasticluster.engine.pool import run_all
 from elasticluster.engine.ports import Created
-from elasticluster.exceptions import CloudProviderError, InstanceError, InstanceNotFoundError
+from elasticluster.exceptions import CloudProviderError, ImageError, InstanceError, InstanceNotFoundError
 from elasticluster.model import (
     ClusterRecord,
     ImageRequest,
@@ -35,6 +36,8 @@ from elasticluster.providers.docker.flavors import Flavor, custom_flavors, parse
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+log = logging.getLogger("elasticluster")
 
 WORKERS = 4
 """Calls at a time: the engine sets up one network connection after the other, more only wait."""
@@ -278,6 +281,16 @@ class DockerProvider(AbstractCloudProvider):
             api.create_volume(volume, labels=described)  # one of that name is left as it is
 
     def _make(self, request: InstanceRequest, name: str, flavor: Flavor, image: str) -> Instance:
+        """Make and start one container, without the prepared image if somebody has removed that meanwhile."""
+        try:
+            return self._make_of(request, name, flavor, image)
+        except ImageError:
+            if not request.image:
+                raise
+        log.warning("The image '%s' is gone: node '%s' is set up from the beginning.", image, name)
+        return self._make_of(request, name, flavor, images.ensure(self._engine, request.spec.image_id))
+
+    def _make_of(self, request: InstanceRequest, name: str, flavor: Flavor, image: str) -> Instance:
         """Make and start one container; a second call with the same token finds the first one's."""
         tags = replace(request.tags, node=name, batch=request.token)
         with self._engine.use(f"make a container for node '{name}'", InstanceError) as api:

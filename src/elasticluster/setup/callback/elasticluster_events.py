@@ -27,7 +27,7 @@ requirements:
   - enabled by C(ANSIBLE_CALLBACKS_ENABLED)
 """
 
-_ERROR_KEYS = ("msg", "stderr", "module_stderr", "stdout", "module_stdout", "rc")
+_ERROR_KEYS = ("censored", "msg", "stderr", "module_stderr", "stdout", "module_stdout", "rc")
 _LIMIT = 4000  # characters of each text: the end of an output is what tells
 
 

@@ -40,6 +40,7 @@ def test_image_comes_back_with_key_and_tags() -> None:
 def test_image_whose_name_a_newer_one_has_taken_is_known_by_its_id() -> None:
     assert prepared._to_image(summary(RepoTags=None)).id == "sha256:0123"
     assert prepared._to_image(summary(RepoTags=[])).id == "sha256:0123"
+    assert prepared._to_image(summary(RepoTags=["<none>:<none>"])).id == "sha256:0123"
 
 
 def test_labels_of_an_image_undo_all_that_make_a_container_a_member_of_a_cluster() -> None:
