@@ -100,6 +100,8 @@ global_var_allow_reboot=yes
 global_var_multiuser_cluster=yes
 global_var_common_package_mirror={url}/debian/
 """
+OURS = Path("/etc/ssh/sshd_config.d/00-elasticluster.conf")
+FORGET = f"mv {OURS} /root/; systemctl reload ssh"
 BARE_LOGIN = "image_user=root\nimage_sudo=no"
 BARE_SETUP = "before=HOME/before.yml\nafter=HOME/after.yml\nglobal_var_common_packages=hello\n"
 
@@ -142,7 +144,22 @@ def test_user_is_told_of_variables_without_effect_and_of_no_others(bare: Any) ->
 
 
 def test_nobody_logs_in_by_password(bare: Any) -> None:
-    assert logins(bare) == {"passwordauthentication": "no", "kbdinteractiveauthentication": "no"}
+    assert offered(bare) == "publickey"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        f"sed -i /^Include/d /etc/ssh/sshd_config; {FORGET}",
+        f"{FORGET}; sleep 1; mv /root/{OURS.name} {OURS}; touch /run/elasticluster-sshd",
+    ],
+    ids=["where sshd_config includes nothing", "where setup was interrupted before sshd was told"],
+)
+def test_nobody_logs_in_by_password_after_another_setup(bare: Any, spoil: str) -> None:
+    bare.ssh(spoil, "bare")
+    wait_for(lambda: offered(bare) == "publickey,password")
+    bare.ok("setup", "bare")
+    wait_for(lambda: offered(bare) == "publickey")
 
 
 def test_second_setup_of_the_bare_node_changes_nothing(bare: Any) -> None:
@@ -154,14 +171,15 @@ def test_node_forgets_the_proxy_and_the_rule_for_passwords(bare: Any) -> None:
     setup = BARE_SETUP.replace("after=HOME/after.yml\n", "")
     configure(bare, "bare", login=BARE_LOGIN, setup=setup, image=bare.image)
     bare.ok("setup", "bare")
-    assert logins(bare)["passwordauthentication"] == "yes"
+    wait_for(lambda: offered(bare) == "publickey,password")
     assert "Proxy" not in bare.ssh("apt-config dump", "bare")
 
 
-def logins(user: Any) -> dict[str, str]:
-    """Return what sshd says of logins by password."""
-    said = user.ssh("sshd -T | grep -E '^(password|kbdinteractive)authentication'", "bare")
-    return dict(line.split() for line in said.splitlines())
+def offered(user: Any) -> str:
+    """Return by which methods sshd, as it runs, lets users log in; empty if it does not answer."""
+    ask = "ssh -o PreferredAuthentications=none -o StrictHostKeyChecking=no nobody@localhost"
+    said = user.ssh(f"{ask} 2>&1 || :", "bare")
+    return "".join(re.findall(r"Permission denied \((.*)\)", said))
 
 
 # -- an agent's key, a proxy command, another user than root ----------------------------------------------

@@ -8,43 +8,30 @@ import tarfile
 
 import pytest
 from tests.e2e.own_playbook import nodes, wait_for
+from tests.e2e.slurm_template import configure
 
 pytestmark = pytest.mark.e2e
 
-RELEASES = ["debian-13", pytest.param("debian-12", marks=pytest.mark.full)]
+WITHOUT_ACCOUNTING = ("debian-13", "no")
+WITH_ACCOUNTING = ("debian-12", "yes")
+RELEASES = [WITHOUT_ACCOUNTING, pytest.param(WITH_ACCOUNTING, marks=pytest.mark.full)]
 INSTALLS = "Install the packages (apt)"
 NODE = "elasticluster.node"
 PREPARED = "elasticluster.prepared.key"
-CONFIG = """
-[cloud/local]
-provider=docker
-
-[login/local]
-image_user=debian
-
-[setup/slurm]
-frontend_groups=slurm_master
-compute_groups=slurm_worker
-global_var_slurm_accounting=no
+SETUP = """
+global_var_slurm_accounting={accounting}
 global_var_slurm_mpi=no
 storage_path={kept}
-
-[cluster/slurm]
-cloud=local
-login=local
-setup=slurm
-image_id={release}
-flavor=1cpu-1ram
-frontend_nodes=1
-compute_nodes=1
 """
 
 
-@pytest.fixture(scope="module", params=RELEASES)
+@pytest.fixture(scope="module", params=RELEASES, ids=lambda variant: variant[0])
 def baked(new_user, request):
     """Return a user who has baked a template and then started it."""
-    user = new_user(request.param)
-    user.configure(CONFIG.format(release=request.param, kept=user.home / "kept"))
+    release, accounting = request.param
+    user = new_user(release)
+    setup = SETUP.format(accounting=accounting, kept=user.home / "kept")
+    configure(user, release, setup=setup, cluster="compute_nodes=1")
     user.baked = user.run("bake", "slurm", "-v")
     assert user.baked.returncode == 0, user.baked.stdout + user.baked.stderr
     user.known_after_bake = user.ok("list")
@@ -139,7 +126,7 @@ def test_image_holds_nothing_secret_and_nothing_of_its_machine(baked, engine, ki
     assert [path for path in files if forbidden.fullmatch(path)] == []
     assert files["etc/machine-id"] == 0
     assert files.get("var/lib/dbus/machine-id", 0) == 0
-    services = re.compile(r"etc/systemd/system/.*\.wants/(slurm|munge).*")
+    services = re.compile(r"etc/systemd/system/.*\.wants/(slurm|munge|mariadb|mysql).*")
     assert [path for path in files if services.fullmatch(path)] == []
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.e2e.slurm_template import configure
 
 pytestmark = pytest.mark.e2e
 
@@ -16,17 +17,7 @@ RELEASES = [
     pytest.param("debian-12", marks=pytest.mark.full),
 ]
 MOST_STEPS = 20  # of tasks, whatever they do, on the longest path of a start
-CONFIG = """
-[cloud/local]
-provider=docker
-
-[login/local]
-image_user=debian
-
-[setup/slurm]
-provider=ansible
-frontend_groups=slurm_master
-compute_groups=slurm_worker
+SETUP = """
 big_groups=slurm_worker
 later_groups=slurm_worker
 submit_groups=slurm_client
@@ -37,16 +28,10 @@ big_var_slurm_gpu_devices=/dev/null,/dev/zero
 big_var_slurm_features=fast
 global_var_slurm_users=alice
 global_var_slurm_jobacctgatherfrequency=1
-global_var_slurm_conf={{JobAcctGatherParams: OverMemoryKill}}
-global_var_slurm_partitions={{short: {{Nodes: 'compute,later', MaxTime: 10, Default: yes}}}}
-
-[cluster/slurm]
-cloud=local
-login=local
-setup=slurm
-image_id={release}
-flavor=1cpu-1ram
-frontend_nodes=1
+global_var_slurm_conf={JobAcctGatherParams: OverMemoryKill}
+global_var_slurm_partitions={short: {Nodes: 'compute,later', MaxTime: 10, Default: yes}}
+"""
+NODES_OF_KINDS = """
 compute_nodes=2
 big_nodes=1
 later_nodes=0
@@ -87,7 +72,7 @@ GREEDY = "import time; memory = bytearray(b'x') * (300 << 20); time.sleep(60)"
 def cluster(new_user: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """Start a cluster with two kinds of workers and a submit host, which `ssh` goes to."""
     user = new_user(request.param)
-    user.configure(CONFIG.format(release=request.param))
+    configure(user, request.param, setup=SETUP, cluster=NODES_OF_KINDS)
     user.started = user.run("start", "-v", "slurm", timeout=1200)
     assert user.started.returncode == 0, user.started.stdout + user.started.stderr
     yield user
@@ -139,7 +124,10 @@ def test_scheduler_can_be_used_from_every_node(cluster: Any, node: str) -> None:
 
 
 def test_submit_host_runs_no_daemon_of_slurm(cluster: Any) -> None:
-    assert cluster.run("ssh", "slurm", "--", "pgrep -l slurm").stdout == ""
+    daemons = "cat /proc/[0-9]*/comm 2>/dev/null | grep -x 'slurm.*d'"
+    assert "slurmd" in on(cluster, "compute001", daemons).split()
+    found = cluster.run("ssh", "slurm", "--", daemons)
+    assert (found.returncode, found.stdout) == (1, "")
 
 
 def test_mpi_program_runs_over_two_nodes_by_srun(cluster: Any, program: str) -> None:
@@ -226,3 +214,59 @@ def test_submit_host_learns_of_a_new_worker_and_no_database_is_restarted(cluster
     assert sorted(changed(grown.stdout + grown.stderr)) == ["frontend001", "later001", "submit001"]
     assert cluster.ssh("srun -p later hostname; srun -w later001 hostname").split() == ["later001"] * 2
     assert on(cluster, "frontend001", since) == before
+
+
+PLAIN = """
+global_var_slurm_mpi=no
+global_var_slurm_accounting=no
+"""
+NUMBER = "cut -d'|' -f2 /var/lib/slurm/slurmctld/clustername"
+
+
+@pytest.fixture(scope="module")
+def plain(new_user: Any) -> Iterator[Any]:
+    """Start a cluster without accounting, and a job in it."""
+    user = new_user("plain")
+    configure(user, "debian-13", setup=PLAIN, cluster="compute_nodes=1")
+    user.ok("start", "slurm", timeout=1200)
+    user.job = user.ssh("sbatch --parsable --output=/dev/null --wrap='sleep 3600'").strip()
+    user.ssh(
+        f"timeout 30 sh -c 'until squeue --noheader --states=R | grep -q {user.job}; do sleep 0.2; done'"
+    )
+    yield user
+    user.run("stop", "--yes", "--force", "slurm")
+
+
+def set_up(user: Any, setup: str) -> Any:
+    """Set the cluster up with other variables."""
+    configure(user, "debian-13", setup=setup, cluster="compute_nodes=1")
+    return user.run("setup", "slurm")
+
+
+@pytest.mark.parametrize(
+    ("variable", "why"),
+    [
+        ("slurm_cluster_name=other", "the cluster is called 'elasticluster' in Slurm since its first start"),
+        ("slurm_partition=other", "jobs would be lost with their partition: partition main with job {job};"),
+    ],
+)
+def test_change_that_would_end_jobs_or_the_controller_is_refused(plain: Any, variable: str, why: str) -> None:
+    look = "cat /etc/slurm/slurm.conf; squeue --noheader --states=R --format=%i"
+    before = plain.ssh(look)
+    refused = set_up(plain, f"{PLAIN}global_var_{variable}\n")
+    assert refused.returncode != 0
+    assert why.format(job=plain.job) in refused.stderr
+    assert plain.ssh(look) == before
+
+
+def test_accounting_is_turned_on_and_off_while_a_job_runs(plain: Any) -> None:
+    """Without accounting the controller has given its cluster a number, and slurmdbd gives it another."""
+    own = plain.ssh(f"sudo {NUMBER}").strip()
+    turned_on = set_up(plain, PLAIN.replace("accounting=no", "accounting=yes"))
+    assert turned_on.returncode == 0, turned_on.stderr
+    assert plain.ssh(f"sudo {NUMBER}").strip() != own
+    fields = f"sacct -j {plain.job} -X --noheader --parsable2 --format=state"
+    assert plain.ssh(fields).strip() == "RUNNING"
+    turned_off = set_up(plain, PLAIN)
+    assert turned_off.returncode == 0, turned_off.stderr
+    assert plain.ssh("squeue --noheader --states=R --format=%i").strip() == plain.job

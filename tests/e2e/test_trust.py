@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from docker import DockerClient
-from tests.e2e.own_playbook import nodes, wait_for
+from tests.e2e.own_playbook import nodes
+from tests.e2e.slurm_template import configure
 from tests.e2e.test_members import addresses_taken, container
 
 from elasticluster.setup.secrets import ALWAYS
-from elasticluster.setup.variables import known_variables
 
 pytestmark = pytest.mark.e2e
 
@@ -23,32 +23,12 @@ RELEASES = [
     "debian-13",
     pytest.param("debian-12", marks=pytest.mark.full),
 ]
-CONFIG = """
-[cloud/local]
-provider=docker
-
-[login/local]
-image_user=debian
-
-[setup/slurm]
-provider=ansible
+SETUP = """
 storage_path={home}/inventories
-frontend_groups=slurm_master
-compute_groups=slurm_worker
 global_var_common_resolver=frontend
-{spared}
-
-[cluster/slurm]
-cloud=local
-login=local
-setup=slurm
-image_id={image}
-flavor=1cpu-1ram
-frontend_nodes=1
-compute_nodes=2
-ssh_to=frontend
+global_var_slurm_accounting=no
+global_var_slurm_mpi=no
 """
-SPARED = ("slurm_accounting", "slurm_mpi")  # parts of a cluster that these tests have no use for
 STRICT = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=10"
 ENGINE_DNS = "127.0.0.11"
 CUT_OFF = f"sudo ip route replace blackhole {ENGINE_DNS}/32 table local"
@@ -68,8 +48,8 @@ LOOK = 'sudo sh -c \'cat /proc/[0-9]*/cmdline | tr "\\0" " "\' >>/var/tmp/seen; 
 def cluster(new_user: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """Start a cluster whose names come from the frontend."""
     user = new_user(request.param)
-    spared = "\n".join(f"global_var_{name}=no" for name in SPARED if name in known_variables())
-    user.configure(CONFIG.format(home=user.home, image=request.param, spared=spared))
+    setup = SETUP.format(home=user.home)
+    configure(user, request.param, setup=setup, cluster="compute_nodes=2\nssh_to=frontend")
     user.ok("start", "slurm")
     yield user
     user.run("stop", "--yes", "--force", "slurm")
@@ -172,14 +152,16 @@ def test_name_that_nobody_knows_is_not_found(cluster: Any) -> None:
     fails(cluster, "compute001", "getent hosts compute999")
 
 
-def test_resolv_conf_that_something_overwrites_is_mended(cluster: Any) -> None:
-    before = on(cluster, "compute002", "cat /etc/resolv.conf")
-    on(
-        cluster,
-        "compute002",
-        "sudo cp --no-preserve=all /etc/elasticluster/resolver/resolv.conf.theirs /etc/resolv.conf",
-    )
-    wait_for(lambda: on(cluster, "compute002", "cat /etc/resolv.conf") == before)
+def test_resolv_conf_that_something_overwrites_again_and_again_is_mended(cluster: Any) -> None:
+    mended = "cmp -s /etc/resolv.conf resolv.conf"
+    overwrite = f"""
+        cd /etc/elasticluster/resolver
+        for time in $(seq 6); do
+          sudo cp --no-preserve=all resolv.conf.theirs /etc/resolv.conf
+          timeout 60 sh -c 'until {mended}; do sleep 0.1; done' || exit 1
+        done
+    """
+    on(cluster, "compute002", overwrite)
 
 
 def test_second_setup_changes_nothing_and_shows_no_secret(cluster: Any) -> None:
@@ -234,12 +216,16 @@ def test_key_that_signs_is_on_no_node(cluster: Any) -> None:
 
 
 def test_nodes_know_one_that_joins_though_nothing_is_done_on_them(cluster: Any) -> None:
+    config = cluster.home / ".elasticluster/config"
+    wanted = "frontend_var_common_packages=hello\nglobal_var_common_resolver"
+    config.write_text(config.read_text().replace("global_var_common_resolver", wanted))
     grown = cluster.run("resize", "-v", "--add", "1:compute", "slurm")
     assert grown.returncode == 0, grown.stdout + grown.stderr
     taking_part = re.findall(r"^(\w+) +: ok=", grown.stdout + grown.stderr, re.MULTILINE)
     assert taking_part == ["compute003", "frontend001"]
     get_around(cluster)
     assert cluster.ssh("srun --nodelist=compute003 hostname").strip() == "compute003"
+    assert cluster.ssh("hello") == "Hello, world!\n"  # the master has what was asked for meanwhile
 
 
 def test_configuration_without_include_lines_gets_one_of_ours(cluster: Any) -> None:
@@ -249,6 +235,17 @@ def test_configuration_without_include_lines_gets_one_of_ours(cluster: Any) -> N
     assert on(cluster, "compute002", f"{STRICT} compute001 hostname").strip() == "compute001"
     heads = on(cluster, "compute002", "sed -n 2p /etc/ssh/sshd_config /etc/ssh/ssh_config").splitlines()
     assert heads == ["Include /etc/ssh/sshd_config.d/00-elasticluster.conf"]
+
+
+def test_setup_finds_what_somebody_has_done_to_files_and_units_of_ours(cluster: Any) -> None:
+    guard = "elasticluster-resolv-conf.path"
+    spoil = (
+        f"cd /etc/ssh/elasticluster; sudo mkdir old; sudo chown 4242 known_hosts; sudo systemctl stop {guard}"
+    )
+    on(cluster, "compute002", spoil)
+    assert set_up_again(cluster)[0]["compute002"] == "2"
+    look = f"cd /etc/ssh/elasticluster; stat -c %U known_hosts; systemctl is-active {guard}; sudo rmdir old"
+    assert on(cluster, "compute002", look).split() == ["root", "active"]
 
 
 def test_setup_stops_where_sshd_could_not_read_its_configuration(cluster: Any) -> None:
@@ -288,5 +285,6 @@ def test_nodes_know_each_other_under_other_addresses(cluster: Any, engine: Docke
         on(cluster, "compute001", CUT_OFF)
         assert look_up(cluster, "compute001", "compute002") == after["compute002"]
         get_around(cluster)
-        assert cluster.ssh("srun --nodes=3 hostname").split() != []
+        workers = sorted(name for name in after if name.startswith("compute"))
+        assert sorted(cluster.ssh(f"srun --nodes={len(workers)} hostname").split()) == workers
         assert set_up_again(cluster)[0] == dict.fromkeys(after, "0")

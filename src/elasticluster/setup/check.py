@@ -20,6 +20,7 @@ from elasticluster.setup.services import (
     services_of,
 )
 from elasticluster.setup.settings import Settings
+from elasticluster.setup.slurm import problem_of, reserved
 from elasticluster.setup.variables import known_variables, typed
 
 if TYPE_CHECKING:
@@ -94,6 +95,13 @@ def _groups(settings: Settings, cluster: ClusterRecord) -> Iterator[str]:
     if not settings.playbook:
         for service in services_of(used):
             yield from _master(service, settings, cluster)
+        yield from _reserved_kinds(settings, kinds)
+
+
+def _reserved_kinds(settings: Settings, kinds: Collection[str]) -> Iterator[str]:
+    for kind in filter(reserved, kinds):
+        if "slurm_worker" in map(current_name, settings.groups.get(kind, ())):
+            yield f"kind '{kind}': Slurm means something else by this name: choose another for its workers"
 
 
 def _unknown_group(group: str) -> str:
@@ -143,12 +151,13 @@ def _variable(name: str, value: Json, settings: Settings) -> str:
     older = {} if settings.playbook else OLD
     if name in CHANGED or (name in OLD and name not in older):
         return ""
-    if older.get(name, name) in known_variables():
+    present = older.get(name, name)
+    if present in known_variables():
         try:
-            typed(name, value)
+            expected = typed(name, value)
         except ValueError as exc:
             return str(exc)
-        return ""
+        return "" if settings.playbook else problem_of(present, expected)
     meant = _did_you_mean(name, known_variables().keys() | older.keys())
     let_through = name.startswith(_LET_THROUGH) or (settings.own_playbooks and not meant)
     return "" if let_through else f"no role knows it{meant}"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from elasticluster.engine.events import Listener, Notice, ignore
+from elasticluster.engine.events import Listener, Notice, Warned, ignore
 from elasticluster.engine.ports import Clock, SetupJob
 from elasticluster.exceptions import SetupProviderError
 from elasticluster.model import Json, Layer, SetupResult
@@ -52,7 +52,12 @@ def leave(settings: Settings, job: SetupJob, tell: Listener, clock: Clock) -> Se
     except SetupProviderError as error:
         return SetupResult(error=f"{error.message} {_mend(job)}")
     failures = {name: why for name, why in result.failures.items() if why.layer is not Layer.CHECK}
-    wrong = [result.error] if result.error else [f"{name}: {why}" for name, why in failures.items()]
+    groups = group_members(nodes_at_hand(job), settings.groups)
+    needed = {name for service in settings.services for name in groups[service.master]}
+    for name in failures.keys() - needed:  # a submit host must not keep everybody from leaving
+        tell(Warned(f"{name} does not know yet who has left: {failures[name]}. {_mend(job)}"))
+    lost = [f"{name}: {why}" for name, why in failures.items() if name in needed]
+    wrong = [result.error] if result.error else lost
     why = f"{'; '.join(wrong)}. {_mend(job)}" if wrong else ""
     return SetupResult(changed=result.changed, error=why)
 

@@ -29,6 +29,7 @@ _BOOLEANS = {
 _URL_RE = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?(/[A-Za-z0-9._~/+-]*)?")
 _URLS = frozenset({"common_proxy_url", "common_package_mirror", "common_security_mirror"})
 _DECIMAL_RE = re.compile(r"(0|-?[1-9][0-9]*)$")
+_TRUTH_RE = re.compile(r"(true|True|TRUE|false|False|FALSE)$")
 _LOOKS_LIKE_JSON = re.compile(r"-?[1-9][0-9]*|0|true|false|\[.*\]|\{.*\}", re.DOTALL)
 
 
@@ -124,6 +125,7 @@ def _loader() -> type[yaml.SafeLoader]:
     """Return YAML's loader for which ``12:00:00`` is no number to the base of 60, ``0700`` none to that of 8.
 
     Times and modes are written like this in the files of services. A date stays text too, as JSON has none.
+    So do ``on``, ``off``, ``yes`` and ``no``: services tell them from each other and from ``true``.
     """
     import yaml
 
@@ -131,10 +133,13 @@ def _loader() -> type[yaml.SafeLoader]:
         pass
 
     Loader.yaml_implicit_resolvers = {
-        first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":int", ":timestamp"))]
+        first: [
+            (tag, regexp) for tag, regexp in resolvers if not tag.endswith((":int", ":timestamp", ":bool"))
+        ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     Loader.add_implicit_resolver("tag:yaml.org,2002:int", _DECIMAL_RE, list("-0123456789"))
+    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _TRUTH_RE, list("tTfF"))
     return Loader
 
 

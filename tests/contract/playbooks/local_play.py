@@ -60,6 +60,7 @@ def inventory() -> dict[str, Any]:
     for role in ROLES.iterdir():
         for name in ("defaults/main.yml", "vars/main.yml", "vars/debian.yml"):
             variables |= yaml.safe_load((role / name).read_text(encoding="utf-8"))
+    del variables["slurm_features"]  # a role's defaults are not among `hostvars`, which are asked for it
     variables |= {task["register"]: REGISTERED for task in tasks() if "register" in task}
     groups = {"slurm_master": ["frontend001"], "slurm_worker": WORKERS}
     hosts = {group: {"hosts": {name: SET.get(name, {}) for name in names}} for group, names in groups.items()}

@@ -26,9 +26,32 @@ CASES: dict[str, dict[str, Any]] = {
         "slurm_partitions": {
             "main": {"MaxTime": None, "State": "DRAIN"},
             "big": None,
-            "short": {"Nodes": "compute,gone001,lost[001-2,4],compute001", "MaxTime": 60, "Default": True},
-            "all": {"AllowGroups": ["staff", "students"]},
+            "short": {"Nodes": "compute, gone001,fast,compute,compute001", "MaxTime": 60, "Default": True},
+            "everything": {"AllowGroups": ["staff", "students"], "Nodes": "gone001,all"},
         }
+    },
+    "ranges": {
+        "slurm_partitions": {
+            "short": {"Nodes": "compute[001-002,009], gone001"},
+            "long": {"Nodes": ["big[001]", "big"]},
+            "gone": {"Nodes": "compute[002-900]"},
+        }
+    },
+    "cases": {
+        "slurm_conf": {
+            "defmempernode": 500,
+            "SLURMCTLDPARAMETERS": "a, b",
+            "killwait": 5,
+            "mpiDefault": None,
+        },
+        "slurm_dbd_conf": {"storageloc": "mine"},
+        "slurm_cgroup_conf": {"constrainramspace": None},
+        "slurm_partitions": {"short": {"nodes": "big", "default": "yes", "STATE": "DOWN", "maxtime": None}},
+    },
+    "blanks": {
+        "slurm_conf": {"PreemptMode": "OFF", "MailProg": "/usr/bin/env mail", "Epilog": '"/a b"'},
+        "slurm_dbd_conf": {"StoragePass": "a b"},
+        "slurm_partitions": {"main": {"Alternate": "not this"}},
     },
     "renamed": {"slurm_partition": "big"},
 }
@@ -65,10 +88,20 @@ def writing(path: Path, **variables: Any) -> dict[str, Any]:
     return {"ansible.builtin.copy": copied, "vars": variables, "run_once": True, "ignore_errors": True}
 
 
+def listing(path: Path) -> dict[str, Any]:
+    """Return a step that writes the nodes which a partition of ranges has."""
+    ranges = {"short": {"Nodes": "a[005-008],b-x[8-10], r[7-8]n[1-2].y"}}
+    there = ["a007", "b-x9", "b-x10", "r8n2.y", "a7", "b-x09"]
+    copied = {"content": "{{ __slurm_partitions.short.Nodes | to_json }}", "dest": str(path), "mode": "0644"}
+    variables = {"slurm_partitions": ranges, "slurm_workers": there, "__slurm_features": []}
+    return {"ansible.builtin.copy": copied, "vars": variables, "run_once": True}
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder = tmp_path_factory.mktemp("written")
     steps = [writing(folder / case, **variables) for case, variables in CASES.items()]
+    steps.append(listing(folder / "listed"))
     done = play(folder, *steps, writing(folder / "unsized", slurm_workers=["frontend001"]))
     return Written(folder, done.stdout + done.stderr)
 
@@ -161,14 +194,49 @@ def test_partitions_of_the_user_are_merged(written: Written) -> None:
     assert written.beginning("PartitionName=", "partitions") == [
         "main Nodes=ALL State=DRAIN",
         "compute Nodes=compute MaxTime=INFINITE State=UP",
-        "short Nodes=compute,gone001,lost[001-2,4],compute001 Default=YES MaxTime=60 State=UP",
-        "all Nodes=ALL MaxTime=INFINITE State=UP AllowGroups=staff,students",
+        "short Nodes=compute,fast,compute001 Default=YES MaxTime=60 State=UP",
+        "everything Nodes=ALL MaxTime=INFINITE State=UP AllowGroups=staff,students",
     ]
 
 
-def test_nodes_that_are_not_there_may_be_named(written: Written) -> None:
+def test_names_do_not_depend_on_case(written: Written) -> None:
+    found = written.settings("cases")
+    assert found["SlurmctldParameters"] == "enable_configless,a,b"
+    assert (found["DefMemPerNode"], found["killwait"]) == ("500", "5")
+    assert [name for name in found if name.lower() in ("defmempercpu", "mpidefault")] == []
+    assert written.settings("cases", "slurmdbd.conf")["StorageLoc"] == "mine"
+    assert "ConstrainRAMSpace" not in written.settings("cases", "cgroup.conf")
+    partitions = written.beginning("PartitionName=", "cases")
+    assert partitions[0] == "main Nodes=ALL MaxTime=INFINITE State=UP"
+    assert partitions[-1] == "short Nodes=big Default=yes State=DOWN"
+
+
+def test_values_with_blanks_are_quoted_once(written: Written) -> None:
+    found = written.settings("blanks")
+    assert (found["PreemptMode"], found["MailProg"]) == ("OFF", '"/usr/bin/env mail"')
+    assert found["Epilog"] == '"/a b"'
+    assert written.settings("blanks", "slurmdbd.conf")["StoragePass"] == '"a b"'
+    assert written.beginning("PartitionName=main ", "blanks")[0].endswith(' Alternate="not this"')
+
+
+def test_partition_may_be_made_of_kinds_and_features(written: Written) -> None:
     sets = written.beginning("NodeSet=", "partitions")
-    assert sets == ["big Feature=big", "compute Feature=compute", "gone001 Feature=gone001"]
+    assert sets == ["big Feature=big", "compute Feature=compute", "fast Feature=fast"]
+
+
+def test_nodes_of_a_range_that_are_not_there_are_left_out(written: Written) -> None:
+    assert written.beginning("PartitionName=", "ranges")[-3:] == [
+        "short Nodes=compute001 MaxTime=INFINITE State=UP",
+        "long Nodes=big001,big MaxTime=INFINITE State=UP",
+        "gone MaxTime=INFINITE State=UP",
+    ]
+    assert written.beginning("NodeSet=", "ranges") == ["big Feature=big", "compute Feature=compute"]
+
+
+def test_ranges_are_those_of_slurm(written: Written) -> None:
+    """Widths are those of the first number, and there may be several ranges in a name."""
+    nodes = json.loads((written.folder / "listed").read_text())
+    assert nodes == ["a007", "b-x9", "b-x10", "r8n2.y"]
 
 
 def test_partition_of_all_may_be_called_like_a_kind(written: Written) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from elasticluster.engine.events import Event, Notice, ignore
+from elasticluster.engine.events import Event, Notice, Warned, ignore
 from elasticluster.engine.fakes import FakeClock
 from elasticluster.engine.ports import SetupJob
 from elasticluster.exceptions import SetupProviderError
@@ -295,6 +295,24 @@ def test_master_that_cannot_be_set_up_without_the_nodes_is_an_error(job: SetupJo
     error, _ = left(job, ansible.answers(answer(), NO_ANSWER))
     assert (
         error == "frontend001: setup: task 'Ask': no route. `elasticluster setup slurm` mends the services."
+    )
+
+
+def test_submit_host_that_cannot_be_set_up_keeps_nobody(job: SetupJob, ansible: Ansible) -> None:
+    told: list[Event] = []
+    done = end(checks={"slurm_master": {"frontend001": ""}})
+    done["nodes"]["submit001"] = {"changed": 0, "failures": 0, "unreachable": 1}
+    settings = ansible.answers(answer(), [PLAY, FAILED | {"node": "submit001"}, done])
+    settings = replace(settings, groups={**settings.groups, "submit": ("slurm_submit",)})
+    nodes = job.cluster.nodes
+    submit = replace(nodes[-1], name="submit001", spec=replace(nodes[-1].spec, kind="submit"))
+    cluster = replace(job.cluster, nodes=(*nodes, submit))
+    leaving = replace(job, cluster=cluster, leaving=("compute001",))
+    assert leave(settings, leaving, told.append, FakeClock()).error == ""
+    (warning,) = [event.text for event in told if isinstance(event, Warned)]
+    assert warning == (
+        "submit001 does not know yet who has left: setup: task 'Ask': no route. "
+        "`elasticluster setup slurm` mends the services."
     )
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.unit.playbooks.programs import install, on, told
 
 from elasticluster.setup.settings import PLAYBOOKS
 
 FILES = PLAYBOOKS / "roles/slurm/files"
-SRUN_WORKS = 'for word; do case $word in --nodelist=*) echo "${word#*=}" ;; esac; done'
-SRUN_FAILS = "echo 'srun: no' >&2; exit 1"
 SYSTEMCTL = """
 case "$1 $2" in
   "show --property=NeedDaemonReload") cat reload ;;
@@ -23,23 +20,16 @@ case "$1 $2" in
   is-active*) test -e active ;;
   is-enabled*) test -e enabled ;;
   restart*) echo "$*" >>done; test ! -e broken ;;
-  status*) echo "it is broken" ;;
   *) echo "$*" >>done ;;
 esac
 """
-SBATCH = """
-for word; do case $word in --partition=*) echo "sbatch ${word#*=}" >>done ;; esac; done
-echo 7
-"""
-HOME = "/home/nobody at all"
 STARTED = 1795190400.5  # when SYSTEMCTL says that the service was started
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Path:
     """Return a folder in which programs are, and work."""
-    programs = {"scontrol": "exit 0", "srun": SRUN_WORKS, "squeue": ":", "sbatch": SBATCH}
-    programs |= {"systemctl": SYSTEMCTL, "scancel": 'echo "scancel $*" >>done'}
+    programs = {"systemctl": SYSTEMCTL, "journalctl": ":", "scancel": 'echo "scancel $*" >>done'}
     for name, script in programs.items():
         install(tmp_path, name, script)
     (tmp_path / "reload").write_text("no\n")
@@ -49,123 +39,8 @@ def node(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def install(node: Path, name: str, script: str) -> None:
-    (node / name).write_text(f"#!/bin/sh\n{script}\n")
-    (node / name).chmod(0o755)
-
-
-def on(node: Path, *command: str, home: str = "/root") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PATH": f"{node}:{os.environ['PATH']}", "HOME": home}
-    return subprocess.run(command, cwd=node, env=environment, capture_output=True, text=True, check=False)
-
-
-def check(node: Path, groups: str = "slurm_master", home: str = "none", seconds: int = 5) -> dict[str, str]:
-    """Return what the check says of nodes."""
-    arguments = ("here", groups, home, str(seconds), "compute001")
-    done = on(node, sys.executable, str(FILES / "check.py"), *arguments, home=HOME)
-    assert done.returncode == 0, done.stderr
-    return {name: wrong for nodes in json.loads(done.stdout).values() for name, wrong in nodes.items()}
-
-
-def submit(node: Path, seconds: int = 5) -> str:
-    """Return what the check says of a submit host."""
-    return check(node, "slurm_submit", seconds=seconds)["here"]
-
-
-@pytest.mark.parametrize("state", ["allocated", "allocated+", "mixed-", "mixed", "planned"])
-def test_busy_worker_has_nothing_to_prove(node: Path, state: str) -> None:
-    install(node, "srun", SRUN_FAILS)
-    install(node, "sinfo", f"echo compute001 {state} up main*")
-    assert check(node) == {"here": "", "compute001": ""}
-
-
-def test_worker_whose_job_ends_is_waited_for(node: Path) -> None:
-    later = (
-        "test -e ended && echo compute001 idle up main* || echo compute001 completing up main*; touch ended"
-    )
-    install(node, "sinfo", later)
-    assert check(node) == {"here": "", "compute001": ""}
-
-
-def test_worker_whose_job_does_not_end_is_not_ready(node: Path) -> None:
-    install(node, "srun", SRUN_FAILS)
-    install(node, "sinfo", "echo compute001 completing up main*")
-    assert check(node, seconds=0)["compute001"] == "srun: no (Slurm calls the node 'completing')"
-
-
-def test_idle_worker_has_to_run_a_job(node: Path) -> None:
-    install(node, "sinfo", "echo compute001 idle up main*")
-    assert check(node) == {"here": "", "compute001": ""}
-    install(node, "srun", SRUN_FAILS)
-    assert check(node)["compute001"] == "srun: no (Slurm calls the node 'idle')"
-
-
-@pytest.mark.parametrize(
-    ("partitions", "chosen"),
-    [
-        ("big up|main* up|last up", "main"),
-        ("big up|last up", "big"),
-        ("main* down|last up", "last"),
-        ("main* down", ""),
-    ],
-)
-def test_job_goes_to_a_partition_that_the_worker_is_in(node: Path, partitions: str, chosen: str) -> None:
-    lines = [f"echo compute001 idle {up} {name}" for name, up in map(str.split, partitions.split("|"))]
-    install(node, "sinfo", "; ".join(lines))
-    install(node, "srun", f'echo "$*" >>asked; {SRUN_WORKS}')
-    assert check(node)["compute001"] == ""
-    asked = (node / "asked").read_text()
-    assert f"--partition={chosen} " in asked if chosen else "--partition" not in asked
-
-
-@pytest.mark.parametrize("group", ["slurm_master", "slurm_submit"])
-def test_home_that_cannot_be_written_to_is_the_fault_of_the_node(node: Path, group: str) -> None:
-    install(node, "sinfo", "echo compute001 idle up main*")
-    assert check(node, group, "volume")["here"] == f"{HOME} cannot be written to: No such file or directory"
-    assert check(node, group, "none")["here"] == ""
-
-
-def test_submit_host_has_to_have_a_job_run(node: Path) -> None:
-    install(node, "sinfo", "echo compute001 idle up main*")
-    install(node, "srun", "echo compute001")
-    assert submit(node) == ""
-    install(node, "srun", SRUN_FAILS)
-    assert submit(node) == "srun: no"
-
-
-def test_submit_host_waits_for_room_that_only_a_check_takes(node: Path) -> None:
-    install(node, "sinfo", "echo compute001 allocated up main*")
-    install(node, "squeue", "echo main")
-    install(node, "srun", SRUN_FAILS)
-    assert submit(node) == "srun: no"
-
-
-def test_submit_host_has_a_job_queued_where_all_workers_are_busy(node: Path) -> None:
-    install(node, "sinfo", "echo compute001 allocated up main*")
-    install(node, "srun", SRUN_FAILS)
-    assert submit(node) == ""
-    assert told(node) == ["sbatch main", "scancel 7"]
-    install(node, "sbatch", "echo 'sbatch: error: refused' >&2; exit 1")
-    assert submit(node) == "sbatch: error: refused"
-
-
-def test_submit_host_of_a_cluster_without_workers_has_to_reach_the_controller(node: Path) -> None:
-    install(node, "sinfo", ":")
-    assert submit(node, seconds=0) == ""
-    install(node, "scontrol", "echo 'no controller' >&2; exit 1")
-    assert submit(node, seconds=0) == "no controller"
-
-
-def test_node_that_is_both_reports_both(node: Path) -> None:
-    install(node, "sinfo", "echo compute001 idle up main*")
-    arguments = ("here", "slurm_master,slurm_submit", "none", "5", "compute001")
-    done = on(node, sys.executable, str(FILES / "check.py"), *arguments)
-    both = {"slurm_master": {"here": ""}, "slurm_worker": {"compute001": ""}, "slurm_submit": {"here": ""}}
-    assert json.loads(done.stdout) == both
-
-
-def start(node: Path, *files: str) -> subprocess.CompletedProcess[str]:
-    return on(node, "sh", str(FILES / "start.sh"), "slurmd", "conf", *files)
+def start(node: Path, *files: str, answers: str = "true") -> subprocess.CompletedProcess[str]:
+    return on(node, "sh", str(FILES / "start.sh"), "slurmd", answers, "conf", *files)
 
 
 def test_service_that_runs_with_its_files_is_left_alone(node: Path) -> None:
@@ -207,12 +82,110 @@ def test_part_of_a_unit_that_systemd_does_not_know_of_is_read(node: Path) -> Non
     assert not (node / "done").exists()
 
 
-def test_service_that_does_not_start_says_why(node: Path) -> None:
+@pytest.mark.parametrize(
+    ("logged", "why"),
+    [
+        ("", ""),
+        ("Started.\nThat was all.", ": Started.; That was all."),
+        (
+            "slurmd: error: no such key: Foo\n[16:00] error: no such key: Foo\nslurmd: fatal: no file\nbye",
+            ": error: no such key: Foo; fatal: no file",
+        ),
+    ],
+)
+def test_service_that_does_not_start_says_why(node: Path, logged: str, why: str) -> None:
     (node / "active").unlink()
     (node / "broken").touch()
+    (node / "logged").write_text(logged)
+    install(node, "journalctl", "cat logged")
     done = start(node)
     assert done.returncode == 1
-    assert done.stdout == "it is broken\n"
+    assert done.stdout.splitlines()[-1] == f"slurmd does not start{why}"
+
+
+def test_service_is_waited_for_until_it_answers(node: Path) -> None:
+    assert start(node, answers="test -e asked || { touch asked; exit 1; }").stdout == "\n"
+
+
+def test_service_that_ends_instead_of_answering_says_why(node: Path) -> None:
+    install(node, "journalctl", "echo 'fatal: CLUSTER ID MISMATCH.'")
+    done = start(node, answers="rm active; echo refused; exit 1")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "slurmd has ended: fatal: CLUSTER ID MISMATCH."
+
+
+def test_command_that_cannot_read_its_configuration_is_not_tried_again(node: Path) -> None:
+    install(node, "journalctl", "echo 'error: that does not matter'")
+    done = start(node, answers="echo '[1] error: key Foo'; echo 'fatal: unable to read'; exit 1")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "slurmd cannot be asked: error: key Foo; fatal: unable to read"
+
+
+def test_service_that_never_answers_says_what_was_said_last(node: Path) -> None:
+    install(node, "date", 'test "$1" != +%s || { echo x >>looks; wc -l <looks | sed "s/$/00/"; }')
+    done = start(node, answers="echo sacctmgr: error: Connection refused >&2; exit 1")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "slurmd does not answer: sacctmgr: error: Connection refused"
+
+
+@pytest.fixture
+def controller(node: Path) -> Path:
+    """Return a folder with a controller that has run before, and has jobs."""
+    (node / "clustername").write_text("mine|129")
+    (node / "jobs").write_text("main 3\nshort,main 4_[1-3]\n")
+    install(node, "squeue", "cat jobs")
+    return node
+
+
+def guard(node: Path, cluster: str, *partitions: str) -> str:
+    """Return why a configuration was refused; empty if it was not."""
+    done = on(node, "sh", str(FILES / "guard.sh"), "clustername", cluster, *partitions)
+    assert done.returncode == bool(done.stdout), done.stderr
+    return done.stdout.strip()
+
+
+def test_configuration_that_keeps_the_name_and_the_partitions_of_jobs_is_let_through(
+    controller: Path,
+) -> None:
+    assert guard(controller, "mine", "short", "main", "new") == ""
+    assert guard(controller, "Mine", "short", "main") == ""
+    (controller / "clustername").write_text("mine")  # as Slurm before 23.11 has it
+    assert guard(controller, "mine", "short", "main") == ""
+
+
+def test_name_of_a_cluster_stays_as_it_was_at_its_first_start(controller: Path) -> None:
+    assert guard(controller, "other", "short", "main") == (
+        "the cluster is called 'mine' in Slurm since its first start: set slurm_cluster_name back to that, "
+        "it cannot become 'other'"
+    )
+    (controller / "clustername").unlink()
+    assert guard(controller, "other", "other") == ""
+
+
+@pytest.mark.parametrize(
+    ("partitions", "lost"),
+    [
+        (["main"], "partition short with job 4_[1-3]"),
+        (["short", "mainly"], "partition main with jobs 3, 4_[1-3]"),
+    ],
+)
+def test_partition_that_has_jobs_stays(controller: Path, partitions: list[str], lost: str) -> None:
+    assert guard(controller, "mine", *partitions) == (
+        f"jobs would be lost with their partition: {lost}; keep it, or let them end or cancel them first"
+    )
+
+
+def test_only_some_of_many_jobs_are_named(controller: Path) -> None:
+    (controller / "jobs").write_text("".join(f"main {number}\n" for number in range(1, 9)))
+    assert "partition main with jobs 1, 2, 3, 4, 5 and 3 more;" in guard(controller, "mine", "new")
+
+
+def test_controller_that_is_down_can_be_set_up_again(controller: Path) -> None:
+    install(controller, "squeue", "exit 1")
+    assert guard(controller, "mine", "new") == ""
+    install(controller, "squeue", "cat jobs")
+    (controller / "active").unlink()
+    assert guard(controller, "mine", "new") == ""
 
 
 STATES = """
@@ -255,11 +228,6 @@ def members(node: Path, *arguments: str) -> list[str]:
     done = on(node, "sh", str(FILES / "members.sh"), *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
-
-
-def told(node: Path) -> list[str]:
-    """Return what the scheduler was told to do."""
-    return (node / "done").read_text().splitlines() if (node / "done").exists() else []
 
 
 def test_busy_names_each_node_of_each_job(master: Path) -> None:
@@ -344,14 +312,19 @@ def test_worker_that_joins_comes_back_whatever_it_was_taken_out_for(master: Path
 def test_worker_that_has_more_gpus_than_it_knew_of_comes_back(master: Path) -> None:
     why = "gres/gpu count reported lower than configured (0 < 2)"
     (master / "states").write_text(f"compute001 drained {why}\ncompute002 drained gres/gpu is broken\n")
-    assert members(master, "return") == ["changed"]
+    assert members(master, "return") == []
+    assert members(master, "regain") == ["changed"]
     assert told(master) == ["update NodeName=compute001 State=RESUME Reason=none"]
+
+
+def test_worker_that_leaves_does_not_come_back_because_of_gpus(master: Path) -> None:
+    assert members(master, "regain") == []
+    assert told(master) == []
 
 
 SACCTMGR = """
 case "$*" in
   *associations*) cat known ;;
-  *cluster) test -e answers ;;
   *) echo "$*" >>done ;;
 esac
 """
@@ -367,19 +340,16 @@ ADDED = [
 def records(node: Path) -> Path:
     """Return a folder with a database and a slurmdbd that know nothing yet."""
     install(node, "sacctmgr", SACCTMGR)
-    install(node, "timeout", "test -e answers")
-    install(node, "tail", "echo 'what it logged'")
-    install(node, "runuser", "test -e database")
+    install(node, "runuser", 'case "$*" in *"SELECT id"*) cat number ;; *) test -e database ;; esac')
     install(node, "mariadb", "cat >database")
     (node / "known").touch()
-    (node / "answers").touch()
     return node
 
 
-def accounting(node: Path, *arguments: str, status: int = 0) -> list[str]:
+def accounting(node: Path, *arguments: str) -> list[str]:
     """Return what the program printed."""
     done = on(node, "sh", str(FILES / "accounting.sh"), *arguments)
-    assert done.returncode == status, done.stderr
+    assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
@@ -411,10 +381,21 @@ def test_user_whose_name_is_part_of_another_is_registered(records: Path) -> None
     assert told(records) == ADDED[2:3]
 
 
-def test_slurmdbd_that_does_not_answer_says_what_it_logged(records: Path) -> None:
-    (records / "answers").unlink()
-    said = accounting(records, "register", "Mine", "users", "debian", status=1)
-    assert said == ["slurmdbd does not answer", "what it logged"]
+@pytest.mark.parametrize("number", ["2748\n", ""])
+def test_controller_gets_the_number_that_slurmdbd_has(records: Path, number: str) -> None:
+    (records / "number").write_text(number)
+    (records / "kept").write_text("mine|129")
+    assert accounting(records, "agree", "mine", "kept", "slurm_acct_db") == (["changed"] if number else [])
+    assert (records / "kept").read_text() == ("mine|2748" if number else "mine|129")
+    assert told(records) == (["stop slurmctld"] if number else [])
+    assert accounting(records, "agree", "mine", "kept", "slurm_acct_db") == []
+
+
+def test_controller_that_is_new_or_keeps_no_number_is_left_alone(records: Path) -> None:
+    assert accounting(records, "agree", "mine", "kept", "slurm_acct_db") == []
+    (records / "kept").write_text("mine")
+    assert accounting(records, "agree", "mine", "kept", "slurm_acct_db") == []
+    assert told(records) == []
 
 
 def test_accounting_is_turned_off_once(records: Path) -> None:

@@ -33,7 +33,7 @@ def with_variables(settings: Settings, **variables: Any) -> Settings:
 
 
 def test_check_passes_what_is_right(settings: Settings, cluster: ClusterRecord) -> None:
-    check(with_variables(settings, slurm_partition="all", ansible_port="2222"), cluster)
+    check(with_variables(settings, slurm_partition="jobs", ansible_port="2222"), cluster)
 
 
 @pytest.mark.parametrize("alias", ["slurm_clients", "slurm_workers"])

@@ -44,6 +44,11 @@ def test_unknown_variable_becomes_what_it_looks_like(text: str, value: Json) -> 
             "{a: 0700, b: 2026-11-20, c: 0, d: -1}",
             {"a": "0700", "b": "2026-11-20", "c": 0, "d": -1},
         ),
+        (
+            "slurm_conf",
+            "{a: OFF, b: on, c: yes, d: No, e: true, f: False}",
+            {"a": "OFF", "b": "on", "c": "yes", "d": "No", "e": True, "f": False},
+        ),
         ("slurm_returntoservice", "1", 1),
     ],
 )

@@ -28,10 +28,6 @@ options:
         description: Absolute path of the file.
         type: str
         required: true
-      content:
-        description: Its whole text. A line end is added where there is none.
-        type: str
-        required: true
       owner:
         description: Name of the user whom it belongs to.
         type: str
@@ -44,6 +40,17 @@ options:
         description: Its permissions, as an octal number.
         type: str
         default: "0644"
+      validate:
+        description:
+          - Command that fails where the new file is wrong; C(%s) stands for its name. The old one stays then.
+          - It runs without a shell, and only where the text changes.
+        type: str
+  contents:
+    description:
+      - The whole text of each file, by its path. A line end is added where there is none.
+      - It is neither shown nor logged.
+    type: dict
+    required: true
 author: The ElastiCluster developers
 """
 
@@ -52,8 +59,9 @@ EXAMPLES = """
   elasticluster_files:
     files:
       - path: /etc/example/example.conf
-        content: "{{ lookup('ansible.builtin.template', 'example.conf.j2') }}"
         mode: "0600"
+    contents:
+      /etc/example/example.conf: "{{ lookup('ansible.builtin.template', 'example.conf.j2') }}"
 """
 
 RETURN = """
@@ -66,17 +74,20 @@ written:
 
 _FILE = {
     "path": {"type": "str", "required": True},
-    "content": {"type": "str", "required": True},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
     "mode": {"type": "str", "default": "0644"},
+    "validate": {"type": "str"},
 }
 
 
-def _text(file: dict[str, Any]) -> str:
+def _text(module: AnsibleModule, file: dict[str, Any]) -> str:
     """Return the text that the file is to have."""
-    content: str = file["content"]
-    return content if content.endswith("\n") else content + "\n"
+    content = module.params["contents"].get(file["path"])
+    if content is None:
+        module.fail_json(msg=f"there is no text for {file['path']} in contents")
+    text = str(content)
+    return text if text.endswith("\n") else text + "\n"
 
 
 def _present(path: str) -> str | None:
@@ -95,13 +106,23 @@ def _replace(module: AnsibleModule, file: dict[str, Any]) -> None:
     handle, new = tempfile.mkstemp(prefix=".elasticluster-", dir=folder)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(_text(file))
+            stream.write(_text(module, file))
         _set_attributes(module, {**file, "path": new})
+        _validate(module, file, new)
         os.replace(new, file["path"])  # noqa: PTH105
     except BaseException:
         os.unlink(new)  # noqa: PTH108
         raise
     module.set_default_selinux_context(file["path"], changed=False)
+
+
+def _validate(module: AnsibleModule, file: dict[str, Any], new: str) -> None:
+    """Fail where the new file is wrong; what is said of it is said by its final name."""
+    if not file["validate"]:
+        return
+    status, _, wrong = module.run_command(file["validate"].replace("%s", new))
+    if status:
+        module.fail_json(msg=wrong.strip().replace(new, file["path"]) or f"{file['path']} is wrong")
 
 
 def _set_attributes(module: AnsibleModule, file: dict[str, Any]) -> bool:
@@ -113,7 +134,7 @@ def _set_attributes(module: AnsibleModule, file: dict[str, Any]) -> bool:
 
 def _write(module: AnsibleModule, file: dict[str, Any]) -> bool:
     """Make one file as it should be; return whether it was not."""
-    if _present(file["path"]) == _text(file):
+    if _present(file["path"]) == _text(module, file):
         return _set_attributes(module, file)
     if not module.check_mode:
         _replace(module, file)
@@ -123,7 +144,9 @@ def _write(module: AnsibleModule, file: dict[str, Any]) -> bool:
 def main() -> None:
     """Run as Ansible runs a module."""
     files = {"type": "list", "elements": "dict", "required": True, "options": _FILE}
-    module = AnsibleModule(argument_spec={"files": files}, supports_check_mode=True)
+    # Not an option of each file: of those, Ansible's log on the node would show texts of several lines.
+    contents = {"type": "dict", "required": True, "no_log": True}
+    module = AnsibleModule(argument_spec={"files": files, "contents": contents}, supports_check_mode=True)
     written = [file["path"] for file in module.params["files"] if _write(module, file)]
     module.exit_json(changed=bool(written), written=written)
 

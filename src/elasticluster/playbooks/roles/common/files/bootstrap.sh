@@ -1,11 +1,11 @@
 #!/bin/sh
 # Makes a bare system one that Ansible can work on, and says in JSON which system it is.
 # Arguments: the node's name; why this user runs it; proxy and mirror for packages, and the mirror of security updates;
-# whether logins by password are allowed (yes, no); whether SELinux may only complain (yes); then the supported
-# systems. What is empty stays as the image has it. Does nothing where nothing is missing.
+# whether SELinux may only complain (yes); then the supported systems. What is empty stays as the image has it. Does
+# nothing where nothing is missing.
 set -eu
-name=$1 why=$2 proxy=$3 mirror=$4 security=$5 passwords=$6 selinux=$7
-shift 7
+name=$1 why=$2 proxy=$3 mirror=$4 security=$5 selinux=$6
+shift 6
 if [ "$(id -u)" != 0 ]; then
   echo "root has to set up a node, but $why is user $(id -un) here, whose uid is $(id -u) and not 0" >&2
   exit 1
@@ -60,7 +60,6 @@ if [ -n "$missing" ]; then
   changed=true
 fi
 [ "$selinux" != yes ] || relax_selinux
-allow_passwords "$passwords"
 container=false
 if [ -e /run/systemd/container ]; then container=true; fi
 printf '{"family": "%s", "name": "%s", "container": %s, "changed": %s}\n' "$family" "$system" "$container" "$changed"

@@ -72,11 +72,13 @@ Domains={domain}
 """
 
 # DHCP clients and others write their own /etc/resolv.conf whenever they like. What they write is kept for the
-# resolver, which looks at it again by itself.
+# resolver, which looks at it again by itself. However often they do so, the watch must not give up;
+# where somebody else insists in the same way, the pause leaves the processor to others.
 GUARD = "elasticluster-resolv-conf"
 GUARD_PATH = """
 [Unit]
 Description=Watch /etc/resolv.conf
+StartLimitIntervalSec=0
 
 [Path]
 PathChanged=/etc/resolv.conf
@@ -90,11 +92,13 @@ Description=Ask the cluster's resolver first
 DefaultDependencies=no
 After=local-fs.target
 Before=nss-lookup.target
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'cd /etc; test -L resolv.conf || grep -qs "{header}" resolv.conf || \
-{{ cat resolv.conf >{theirs}; cat {ours} >resolv.conf; }}'
+ExecStart=/bin/sh -c 'cd /etc; test -L resolv.conf || ! test -s {ours} || \
+test "$$(cat {ours})" = "$$(cat resolv.conf)" || \
+{{ sleep 1; grep -qs "{header}" resolv.conf || cat resolv.conf >{theirs}; cat {ours} >resolv.conf; }}'
 
 [Install]
 WantedBy=multi-user.target
@@ -117,6 +121,11 @@ def enable(name: str, *verb: str) -> None:
     systemctl("enable", "--no-reload", name)
     if verb:
         systemctl(*verb, name)
+
+
+def active(name: str) -> bool:
+    """Return whether a unit is active."""
+    return not subprocess.run(["systemctl", "--quiet", "is-active", name], check=False).returncode
 
 
 def text_of(path: Path) -> str:
@@ -194,6 +203,7 @@ def ask_by_file(address: str, *, again: bool) -> bool:
     if RESOLV_CONF.is_symlink():
         RESOLV_CONF.unlink()  # what it led to is somebody else's
     changed |= put(RESOLV_CONF, OURS.read_text())
+    changed |= not active(f"{GUARD}.path")
     if changed or again:
         enable(f"{GUARD}.service")
         enable(f"{GUARD}.path", "restart")

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# What nodes are told of package sources and logins, as functions for bootstrap.sh: `changed` and `family` are its own.
+# What nodes are told of package sources and SELinux, as functions for bootstrap.sh: `changed` and `family` are its own.
 
 # Makes a file have a text, or be gone where that is empty; fails if it was so already.
 rewritten() { # PATH TEXT
@@ -91,25 +91,6 @@ apt_sources() { # URL URL_OF_THE_SECURITY_ARCHIVE
 # Prints a repository of Enterprise Linux with another place for its packages.
 dnf_repo() { # URL
   sed -e 's/^\(mirrorlist\|metalink\) *=/#&/' -e "s|^#* *baseurl *=.*/\\(\\\$releasever/\\)|baseurl=$1/\\1|"
-}
-
-# Says whether users may log in by password; as the image has it where that is empty.
-allow_passwords() { # yes, no or nothing
-  file=/etc/ssh/sshd_config.d/01-elasticluster-passwords.conf # before the files of images: the first value counts
-  case $1 in
-    yes) text='PasswordAuthentication yes' ;;
-    no) text='PasswordAuthentication no
-KbdInteractiveAuthentication no' ;;
-    *) text= ;;
-  esac
-  if ! rewritten "$file" "$text"; then return; fi
-  if ! complaint=$(/usr/sbin/sshd -t 2>&1); then
-    rm -f "$file"
-    echo "sshd does not accept common_ssh_password_auth=$1: $complaint" >&2
-    exit 1
-  fi
-  if [ "$family" = debian ]; then unit=ssh.service; else unit=sshd.service; fi
-  systemctl try-reload-or-restart "$unit"
 }
 
 # Lets SELinux complain and not refuse, now and after a boot; switching it off altogether would need a reboot.

@@ -1,10 +1,11 @@
 # ruff: noqa: INP001, T201 - a program of its own
-"""Let a node be known to the other nodes of its cluster by SSH, and know them; let its user go to them.
+"""Let a node be known to the other nodes of its cluster by SSH, and know them; say who may log in and how.
 
 Reads a table in JSON from standard input:
 
 - ``authority``: the public key that vouches for all nodes of the cluster;
 - ``certificates``: what it has signed of this node's host keys;
+- ``passwords``: whether users may log in by password (yes, no); empty: as the image has it;
 - ``user``: name of the user who logs in; root gets no way to other nodes;
 - ``user_key``, ``user_public``: the key pair by which the user goes from node to node.
 
@@ -22,11 +23,15 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FOLDER = Path("/etc/ssh/elasticluster")  # all in it is ours
+FOLDER = Path("/etc/ssh/elasticluster")  # all files in it are ours
 AUTHORITIES = FOLDER / "known_hosts"
 USER_KEY = FOLDER / "%u"  # sshd and ssh put in who logs in, or who calls
 USER_PUBLIC = FOLDER / "%u.pub"
 NOT_TOLD = Path("/run/elasticluster-sshd")  # sshd does not know yet what its files say
+PASSWORDS = {
+    "yes": ("PasswordAuthentication",),
+    "no": ("PasswordAuthentication", "KbdInteractiveAuthentication"),
+}
 HEADER = "# Written by ElastiCluster: do not edit here."
 
 
@@ -54,7 +59,8 @@ class File(NamedTuple):
     """A file as it is or is to be."""
 
     text: str
-    owner: str = "root"
+    uid: int = 0
+    gid: int = 0
     mode: int = 0o644
 
 
@@ -71,7 +77,7 @@ def present(path: Path) -> File | None:
     """Return a file as it is; None if it is not there."""
     try:
         status = path.stat()
-        return File(path.read_text(), pwd.getpwuid(status.st_uid).pw_name, status.st_mode & 0o777)
+        return File(path.read_text(), status.st_uid, status.st_gid, status.st_mode & 0o777)
     except FileNotFoundError:
         return None
 
@@ -84,10 +90,9 @@ def put(path: Path, file: File | None) -> None:
     path.parent.mkdir(mode=0o755, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
-    user = pwd.getpwnam(file.owner)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:  # noqa: PTH123
         stream.write(file.text)
-        os.fchown(stream.fileno(), user.pw_uid, user.pw_gid)
+        os.fchown(stream.fileno(), file.uid, file.gid)
         os.fchmod(stream.fileno(), file.mode)
     new.replace(path)
 
@@ -139,6 +144,7 @@ def server_lines(told: dict[str, Any]) -> list[str]:
     return [
         f"AuthorizedKeysFile {' '.join(also(SERVER, 'AuthorizedKeysFile', USER_PUBLIC))}",
         *(f"HostCertificate {path}" for path in certificates(told)),
+        *(f"{keyword} {told['passwords']}" for keyword in PASSWORDS.get(told["passwords"], ())),
     ]
 
 
@@ -161,8 +167,9 @@ def user_files(told: dict[str, Any]) -> dict[Path, File]:
     user = told["user"]
     if user == "root":
         return {}
+    account = pwd.getpwnam(user)
     return {
-        FOLDER / user: File(told["user_key"], user, 0o600),
+        FOLDER / user: File(told["user_key"], account.pw_uid, account.pw_gid, 0o600),
         FOLDER / f"{user}.pub": File(f"{told['user_public']} elasticluster\n"),
     }
 
@@ -174,7 +181,7 @@ def all_files(told: dict[str, Any]) -> Files:
         **certificates(told),
         **user_files(told),
     }
-    left: Files = {path: None for path in FOLDER.glob("*") if path not in ours}
+    left: Files = {path: None for path in FOLDER.glob("*") if path not in ours and not path.is_dir()}
     settings = {SERVER.ours: config(*server_lines(told)), CLIENT.ours: config(*client_lines())}
     return {**ours, **settings, **left}
 

@@ -143,6 +143,27 @@ def check_submit(workers: Sequence[str], witness: str, seconds: int) -> str:
     return queue(next(worker.partition for worker in now.values()))
 
 
+def recorded(deadline: float) -> str:
+    """Wait until slurmdbd knows the controller, where there is one; return what is wrong, or nothing.
+
+    Until then the records of jobs pile up, and are lost in the end.
+    """
+    pairs = [
+        line.split("=", 1) for line in output("scontrol", "show", "config")[0].splitlines() if "=" in line
+    ]
+    settings = {name.strip(): value.strip() for name, value in pairs}
+    if settings.get("AccountingStorageType") != "accounting_storage/slurmdbd":
+        return ""
+    ask = ["sacctmgr", "-nP", "list", "cluster", settings["ClusterName"], "format=controlhost"]
+    while True:
+        host, wrong = output(*ask)
+        if host:
+            return ""
+        if time.monotonic() > deadline:
+            return f"slurmdbd does not know the controller: {wrong or 'it has not registered'}"
+        time.sleep(0.2)
+
+
 def shared_folder(shared_home: str, home: Path) -> Path | None:
     """Return the folder in which every worker should see a file; None: there is none."""
     if shared_home == "none":
@@ -164,9 +185,12 @@ def main(node: str, groups: str, shared_home: str, seconds: str, *workers: str) 
         except OSError as exc:
             unwritable = f"{folder} cannot be written to: {exc.strerror}"
         if "slurm_master" in groups.split(","):
+            deadline = time.monotonic() + int(seconds)
             wrong = output("scontrol", "ping")[1]
-            controller = f"the controller does not answer: {wrong}" if wrong else unwritable
             jobs = check_workers(workers, witness, int(seconds))
+            controller = (
+                f"the controller does not answer: {wrong}" if wrong else recorded(deadline) or unwritable
+            )
             said |= {"slurm_master": {node: controller}, "slurm_worker": jobs}
         if "slurm_submit" in groups.split(","):
             said["slurm_submit"] = {node: check_submit(workers, witness, int(seconds)) or unwritable}

@@ -3,8 +3,9 @@
 #   busy                            prints "busy NODE JOB" for each job on each worker
 #   leave wait|end SECONDS NODE...  lets these get no new jobs; their jobs may end, within SECONDS, or are ended;
 #                                   prints "busy NODE JOB" for what they still run
-#   return NODE...                  takes back these, all that were to leave, and all that Slurm has taken out because it
-#                                   knew of further GPUs before they did; prints "changed" where it did
+#   return NODE...                  takes back these, and all that were to leave; prints "changed" where it did
+#   regain                          takes back all that Slurm has taken out because it knew of further GPUs before they
+#                                   did; those that lack them it takes out again
 set -eu
 reason=elasticluster-leaving
 at_work=RUNNING,COMPLETING,SUSPENDED,CONFIGURING,STOPPED,STAGE_OUT,SIGNALING,RESIZING
@@ -71,12 +72,14 @@ leave() {
   wait_for_jobs "$seconds" "$nodes"
 }
 
-take_back() {
+take_back() { # $1: how the reason begins; the rest: nodes, whatever their reason
+  ours=$1
+  shift
   now=$(workers)
   printf '%s\n' "$now" | while read -r node state why; do
     case $state in drain* | down* | fail*) ;; *) continue ;; esac
-    case " $* " in *" $node "*) why=$reason ;; esac
-    case $why in "$reason" | "gres/gpu count reported lower than configured"*) ;; *) continue ;; esac
+    case " $* " in *" $node "*) why=$ours ;; esac
+    case $why in "$ours"*) ;; *) continue ;; esac
     scontrol update NodeName="$node" State=RESUME Reason=none || { # no text does not clear it
       sleep 1 # it may just have come back by itself
       case $(sinfo --noheader --all --nodes="$node" --format=%T) in drain* | down* | fail*) exit 1 ;; esac
@@ -90,5 +93,6 @@ shift
 case $verb in
   busy) busy ;;
   leave) leave "$@" ;;
-  return) take_back "$@" ;;
+  return) take_back $reason "$@" ;;
+  regain) take_back "gres/gpu count reported lower than configured" ;;
 esac
