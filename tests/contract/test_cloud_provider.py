@@ -209,14 +209,12 @@ def test_paused_instances_are_stopped_and_run_again_when_resumed(
         assert type(provider) is ProcessProvider, "only a third party may be unable to pause"
         assert {type(error) for error in provider.resume_instances(ids).values()} == {UnsupportedError}
         return
-    began = time.monotonic()
     assert not provider.pause_instances(ids)
     assert [one.id for one in wait_for_state(provider, cluster, InstanceState.STOPPED)] == ids
     assert not provider.resume_instances(ids)
     again = wait_for_state(provider, cluster, InstanceState.RUNNING)
     assert [one.id for one in again] == ids
     assert all(one.public_ip or one.private_ip for one in again)
-    assert time.monotonic() - began < 20
 
 
 def test_pausing_what_is_not_there_is_an_error_of_its_own(provider: CloudProvider) -> None:

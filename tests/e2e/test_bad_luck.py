@@ -79,6 +79,7 @@ def test_engine_on_another_machine(user):
     assert "192.0.2.1" in refused(user, result)
 
 
+@pytest.mark.full  # an engine is asked again for a minute before it is given up
 def test_engine_that_goes_away_in_the_middle(user, residue):
     write(user)
     with Proxy(user.home / "engine.sock") as proxy:

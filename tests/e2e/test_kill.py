@@ -45,7 +45,7 @@ class Command:
     words: tuple[str, ...]
     before: tuple[tuple[str, ...], ...] = ()
     least: int = 12
-    sample: int = 4
+    sample: int = 3
 
     def __str__(self):
         return " ".join(word for word in self.words if word not in ("slurm", "--yes"))
@@ -55,7 +55,7 @@ START = ("start", "slurm")
 STOP = ("stop", "--yes", "slurm")
 PAUSE = ("pause", "--yes", "slurm")
 COMMANDS = [
-    Command(START, least=25, sample=40),  # all of them take six minutes on two processors
+    Command(START, least=25, sample=16),  # all of them take six minutes on two processors
     Command(STOP, before=(START,)),
     Command(("resize", "slurm", "--add", "1:compute"), before=(START,)),
     Command(("resize", "slurm", "--remove", "1:compute", "--yes"), before=(START,)),

@@ -92,7 +92,7 @@ def test_documented_variables_reach_the_scheduler_and_the_nodes(bare: Any) -> No
 
 
 def test_bare_nodes_run_jobs(bare: Any) -> None:
-    hosts = bare.ssh("srun --partition=all --nodes=2 hostname", "bare").split()
+    hosts = bare.ssh("srun --partition=jobs --nodes=2 hostname", "bare").split()
     assert sorted(hosts) == ["compute001", "compute002"]
 
 

@@ -1,4 +1,4 @@
-"""From configuration files to clusters and providers."""
+"""Makes clusters, providers and repositories as a configuration says."""
 
 from __future__ import annotations
 
