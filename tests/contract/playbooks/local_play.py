@@ -72,10 +72,12 @@ def play(folder: Path, *steps: dict[str, Any]) -> subprocess.CompletedProcess[st
     playbook = {"hosts": "all", "gather_facts": False, "tasks": list(steps)}
     (folder / "play.json").write_text(json.dumps([playbook]))
     program = Path(sys.executable).with_name("ansible-playbook")
+    filters = ":".join(map(str, ROLES.glob("*/filter_plugins")))  # these plays are not the roles' own
+    settings = {"ANSIBLE_FILTER_PLUGINS": filters, "ANSIBLE_LOCAL_TEMP": str(folder), "ANSIBLE_NOCOLOR": "1"}
     return subprocess.run(
         [program, "--inventory=inventory.json", "play.json"],
         cwd=folder,
-        env=os.environ | {"LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": str(folder), "ANSIBLE_NOCOLOR": "1"},
+        env=os.environ | {"LC_ALL": "C.UTF-8"} | settings,
         capture_output=True,
         text=True,
         check=False,

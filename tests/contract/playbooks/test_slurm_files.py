@@ -54,6 +54,22 @@ CASES: dict[str, dict[str, Any]] = {
         "slurm_partitions": {"main": {"Alternate": "not this"}},
     },
     "renamed": {"slurm_partition": "big"},
+    "manual": {
+        "slurm_selecttype": "select/linear",
+        "slurm_selecttypeparameters": "CR_Memory",
+        "slurm_taskplugin": "task/affinity",
+        "slurm_proctracktype": "proctrack/pgid",
+        "slurm_jobacctgathertype": "jobacct_gather/none",
+        "slurm_jobacctgatherfrequency": 7,
+        "slurm_returntoservice": 1,
+        "slurm_maxarraysize": 77,
+        "slurm_maxjobcount": 777,
+        "slurm_defmempercpu": 7777,
+        "slurm_allowedramspace": 90,
+        "slurm_allowedswapspace": 2,
+        "slurm_constrainramspace": False,
+        "slurm_constrainswapspace": False,
+    },
 }
 
 
@@ -88,20 +104,10 @@ def writing(path: Path, **variables: Any) -> dict[str, Any]:
     return {"ansible.builtin.copy": copied, "vars": variables, "run_once": True, "ignore_errors": True}
 
 
-def listing(path: Path) -> dict[str, Any]:
-    """Return a step that writes the nodes which a partition of ranges has."""
-    ranges = {"short": {"Nodes": "a[005-008],b-x[8-10], r[7-8]n[1-2].y"}}
-    there = ["a007", "b-x9", "b-x10", "r8n2.y", "a7", "b-x09"]
-    copied = {"content": "{{ __slurm_partitions.short.Nodes | to_json }}", "dest": str(path), "mode": "0644"}
-    variables = {"slurm_partitions": ranges, "slurm_workers": there, "__slurm_features": []}
-    return {"ansible.builtin.copy": copied, "vars": variables, "run_once": True}
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder = tmp_path_factory.mktemp("written")
     steps = [writing(folder / case, **variables) for case, variables in CASES.items()]
-    steps.append(listing(folder / "listed"))
     done = play(folder, *steps, writing(folder / "unsized", slurm_workers=["frontend001"]))
     return Written(folder, done.stdout + done.stderr)
 
@@ -140,6 +146,29 @@ def test_settings_of_the_user_are_written_as_slurm_reads_them_and_null_takes_one
     assert found["DisableRootJobs"] == "YES"
     assert "MaxJobCount" not in found
     assert written.settings("usual")["MaxJobCount"] == "10000"
+
+
+def test_variables_of_the_manual_are_settings_of_slurm(written: Written) -> None:
+    expected = {
+        "SelectType": "select/linear",
+        "SelectTypeParameters": "CR_Memory",
+        "TaskPlugin": "task/affinity",
+        "ProctrackType": "proctrack/pgid",
+        "JobAcctGatherType": "jobacct_gather/none",
+        "JobAcctGatherFrequency": "7",
+        "ReturnToService": "1",
+        "MaxArraySize": "77",
+        "MaxJobCount": "777",
+        "DefMemPerCPU": "7777",
+    }
+    assert expected.items() <= written.settings("manual").items()
+    assert written.settings("manual", "cgroup.conf") == {
+        "CgroupPlugin": "disabled",
+        "AllowedRAMSpace": "90",
+        "AllowedSwapSpace": "2",
+        "ConstrainRAMSpace": "NO",
+        "ConstrainSwapSpace": "NO",
+    }
 
 
 def test_cluster_stays_configless_whatever_the_user_sets(written: Written) -> None:
@@ -231,12 +260,6 @@ def test_nodes_of_a_range_that_are_not_there_are_left_out(written: Written) -> N
         "gone MaxTime=INFINITE State=UP",
     ]
     assert written.beginning("NodeSet=", "ranges") == ["big Feature=big", "compute Feature=compute"]
-
-
-def test_ranges_are_those_of_slurm(written: Written) -> None:
-    """Widths are those of the first number, and there may be several ranges in a name."""
-    nodes = json.loads((written.folder / "listed").read_text())
-    assert nodes == ["a007", "b-x9", "b-x10", "r8n2.y"]
 
 
 def test_partition_of_all_may_be_called_like_a_kind(written: Written) -> None:
