@@ -8,6 +8,11 @@ from typing import Any
 
 from elasticluster.exceptions import ConfigurationError
 
+CLOUD_GROUP = "elasticluster.cloud_providers"
+SETUP_GROUP = "elasticluster.setup_providers"
+COMMAND_GROUP = "elasticluster.commands"
+"""Groups of entry points under which packages offer what they have."""
+
 CLUSTER_NAME_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 """What a cluster may be called: ``slurm13.04``, ``slurm_xl`` and ``slurm+pvfs2`` are in use."""
 

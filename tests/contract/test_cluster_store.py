@@ -1,4 +1,4 @@
-"""What every store of clusters does, on disk and in memory."""
+"""What every store of clusters does, on disk, in a database and in memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ from elasticluster.exceptions import (
 )
 from elasticluster.model import ClusterRecord, ComponentRef, Failure, Layer, NodeRecord, NodeSpec, NodeState
 from elasticluster.state.memory import MemoryStore
+from elasticluster.state.sql import SqlStore
 from elasticluster.state.store import DiskStore
 
 SPEC = NodeSpec(kind="compute", image_id="debian-13", image_user="debian", flavor="2cpu-4ram")
@@ -56,10 +58,37 @@ ON_DISK = {
 }
 
 
-@pytest.fixture(params=[*ON_DISK, "memory"])
+SHARED = [*ON_DISK, "sqlite", pytest.param("postgresql", marks=pytest.mark.full)]
+
+
+@dataclass
+class Shared:
+    """A place where several processes remember clusters.
+
+    Attributes:
+        kind: the store's class.
+        arguments: those of its constructor, which another process can be given as text.
+    """
+
+    kind: type[Any]
+    arguments: tuple[Any, ...]
+
+    def open(self, patience: float = 1.0) -> Any:
+        return self.kind(*self.arguments, patience=patience)
+
+
+def make_place(request: pytest.FixtureRequest, kind: str, files: Path) -> Shared:
+    """Return where clusters can be stored in one of the ways that are known here."""
+    if kind in ON_DISK:
+        return Shared(DiskStore, (str(files), ON_DISK[kind]))
+    url = f"sqlite:///{files}.db" if kind == "sqlite" else request.getfixturevalue("new_database")()
+    return Shared(SqlStore, (url, str(files)))
+
+
+@pytest.fixture(params=[*SHARED, "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ClusterStore]:
-    if request.param in ON_DISK:
-        yield DiskStore(tmp_path / "storage", ON_DISK[request.param])
+    if request.param != "memory":
+        yield make_place(request, request.param, tmp_path / "storage").open()
         return
     memory = MemoryStore()
     yield memory
@@ -217,17 +246,17 @@ def test_lost_key_of_running_machines_is_not_made_anew(store: ClusterStore) -> N
     )
 
 
-# -- two processes at once: only a store on disk has them ------------------------------------------
+# -- two processes at once: only clusters in memory do not have them -------------------------------
 
 
-def other_process(disk: DiskStore, code: str) -> subprocess.Popen[str]:
+def other_process(place: Shared, code: str) -> subprocess.Popen[str]:
     """Run code in another process, with `store` and `CLUSTER` at hand; it says "ready" first."""
     prelude = f"""
         import sys, time
         from dataclasses import replace
         from elasticluster.exceptions import ClusterLocked
-        from elasticluster.state.store import DiskStore
-        store = DiskStore({str(disk.path)!r}, {disk._forms!r}, patience=30)
+        from {place.kind.__module__} import {place.kind.__name__} as Store
+        store = Store(*{place.arguments!r}, patience=30)
         CLUSTER = store.load("slurm")
     """
     return subprocess.Popen(
@@ -257,55 +286,57 @@ HOLD = """
 """
 
 
-@pytest.fixture(params=ON_DISK)
-def disk(request: pytest.FixtureRequest, tmp_path: Path) -> DiskStore:
-    store = DiskStore(tmp_path / "storage", ON_DISK[request.param])
-    store.save(CLUSTER)
-    return store
+@pytest.fixture(params=SHARED)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Shared:
+    made = make_place(request, request.param, tmp_path / "storage")
+    made.open().save(CLUSTER)
+    return made
 
 
-def test_lock_keeps_other_processes_out_and_names_the_holder(disk: DiskStore) -> None:
-    with other_process(disk, HOLD) as holder:
+def test_lock_keeps_other_processes_out_and_names_the_holder(place: Shared) -> None:
+    store = place.open()
+    with other_process(place, HOLD) as holder:
         wait_until_ready(holder)
-        with pytest.raises(ClusterLocked) as caught, disk.lock("slurm"):
+        with pytest.raises(ClusterLocked) as caught, store.lock("slurm"):
             pass
-        assert disk.load("slurm") == CLUSTER
+        assert store.load("slurm") == CLUSTER
         holder.communicate("")
     assert str(caught.value) == (
         f"Another command is working on cluster `slurm`: process {holder.pid} (-c).\n"
         "Wait until it has ended, then try again."
     )
-    with disk.lock("slurm"):
-        disk.save(CLUSTER)
+    with store.lock("slurm"):
+        store.save(CLUSTER)
 
 
 @pytest.mark.parametrize("write", ["save", "journal", "delete"])
-def test_locked_cluster_is_not_changed_by_another_process(disk: DiskStore, write: str) -> None:
-    disk = DiskStore(disk.path, disk._forms, patience=0.05)
+def test_locked_cluster_is_not_changed_by_another_process(place: Shared, write: str) -> None:
+    store = place.open(patience=0.05)
     changed = CLUSTER.with_nodes(running("compute001"))
-    with other_process(disk, HOLD) as holder:
+    with other_process(place, HOLD) as holder:
         wait_until_ready(holder)
         with pytest.raises(ClusterLocked):
             {
-                "save": lambda: disk.save(changed),
-                "journal": lambda: disk.journal(changed, ["compute001"]),
-                "delete": lambda: disk.delete("slurm"),
+                "save": lambda: store.save(changed),
+                "journal": lambda: store.journal(changed, ["compute001"]),
+                "delete": lambda: store.delete("slurm"),
             }[write]()
         holder.communicate("")
-    assert disk.load("slurm") == CLUSTER
+    assert store.load("slurm") == CLUSTER
 
 
-def test_lock_ends_with_a_killed_process(disk: DiskStore) -> None:
-    with other_process(disk, HOLD) as holder:
+def test_lock_ends_with_a_killed_process(place: Shared) -> None:
+    store = place.open()
+    with other_process(place, HOLD) as holder:
         wait_until_ready(holder)
         holder.kill()
         holder.wait()
-        with disk.lock("slurm"):
-            disk.delete("slurm")
-    assert list(disk.path.iterdir()) == []
+        with store.lock("slurm"):
+            store.delete("slurm")
+    assert list(store.path.iterdir()) == []
 
 
-def test_two_processes_that_write_at_once_lose_nothing(disk: DiskStore) -> None:
+def test_two_processes_that_write_at_once_lose_nothing(place: Shared) -> None:
     write = """
         print("ready", flush=True)
         sys.stdin.readline()
@@ -313,22 +344,22 @@ def test_two_processes_that_write_at_once_lose_nothing(disk: DiskStore) -> None:
             node = replace(CLUSTER.node("compute002"), ssh_port=1000 + number)
             store.journal(CLUSTER.with_nodes(node), ["compute002"])
     """
-    disk = DiskStore(disk.path, disk._forms, patience=30)  # nobody keeps a turn for those who wait
-    with other_process(disk, write) as other:
+    store = place.open(patience=30)  # nobody keeps a turn for those who wait
+    with other_process(place, write) as other:
         wait_until_ready(other)
         send(other, "go\n")
         for number in range(40):
-            disk.journal(CLUSTER.with_nodes(replace(NODE, ssh_port=number)), ["compute001"])
+            store.journal(CLUSTER.with_nodes(replace(NODE, ssh_port=number)), ["compute001"])
             if number % 10 == 0:
-                compact(disk)
+                compact(store)
         assert other.wait() == 0
-    assert {node.name: node.ssh_port for node in disk.load("slurm").nodes} == {
+    assert {node.name: node.ssh_port for node in store.load("slurm").nodes} == {
         "compute001": 39,
         "compute002": 1039,
     }
 
 
-def compact(store: DiskStore) -> None:
+def compact(store: ClusterStore) -> None:
     """Read and write a whole cluster under the lock, as soon as that can be had."""
     while True:
         with contextlib.suppress(ClusterLocked), store.lock("slurm"):
@@ -336,7 +367,8 @@ def compact(store: DiskStore) -> None:
             return
 
 
-def test_reader_beside_a_writer_always_finds_a_whole_cluster(disk: DiskStore) -> None:
+def test_reader_beside_a_writer_always_finds_a_whole_cluster(place: Shared) -> None:
+    store = place.open()
     read = """
         print("ready", flush=True)
         last = 0
@@ -345,18 +377,19 @@ def test_reader_beside_a_writer_always_finds_a_whole_cluster(disk: DiskStore) ->
             assert port >= last or last == 22, (port, last)
             last = port if port != 22 else 0
     """
-    with other_process(disk, read) as reader:
+    with other_process(place, read) as reader:
         wait_until_ready(reader)
         for number in range(60):
             changed = CLUSTER.with_nodes(replace(NODE, ssh_port=number + 1))
             if number % 7:
-                disk.journal(changed, ["compute001"])
+                store.journal(changed, ["compute001"])
             else:
-                disk.save(changed)
+                store.save(changed)
         assert reader.wait(20) == 0
 
 
-def test_killed_writer_leaves_what_it_wrote_last(disk: DiskStore) -> None:
+def test_killed_writer_leaves_what_it_wrote_last(place: Shared) -> None:
+    store = place.open()
     write = """
         print("ready", flush=True)
         number = int(sys.stdin.readline())
@@ -368,7 +401,7 @@ def test_killed_writer_leaves_what_it_wrote_last(disk: DiskStore) -> None:
     """
     last = 1000
     for _ in range(5):
-        with other_process(disk, write) as writer:
+        with other_process(place, write) as writer:
             wait_until_ready(writer)
             send(writer, f"{last}\n")
             assert writer.stdout is not None
@@ -377,10 +410,17 @@ def test_killed_writer_leaves_what_it_wrote_last(disk: DiskStore) -> None:
             writer.kill()
             told += list(writer.stdout)
         last = int(told[-1])
-        node = disk.load("slurm").node("compute001")
+        node = store.load("slurm").node("compute001")
         assert node is not None
         assert node.ssh_port in (last, last + 1)
-        disk.save(CLUSTER.with_nodes(node))  # nobody holds the lock any more
+        store.save(CLUSTER.with_nodes(node))  # nobody holds the lock any more
+
+
+@pytest.fixture(params=ON_DISK)
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> DiskStore:
+    store = DiskStore(tmp_path / "storage", ON_DISK[request.param])
+    store.save(CLUSTER)
+    return store
 
 
 def give_away(path: Path) -> str:

@@ -1,12 +1,14 @@
 """Clusters that one process stores and another one uses, by way of each repository on disk."""
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
 
 import pytest
 import yaml
+from tests.e2e.own_playbook import nodes, write
 
 from elasticluster import DockerProvider, JsonRepository
 
@@ -139,3 +141,68 @@ def test_machine_that_the_original_has_made_is_stopped(user, engine):
     finally:
         for left in engine.containers.list(all=True, filters={"id": machine.id}):
             left.remove(force=True)
+
+
+# -- handed over ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def owner(new_user):
+    """Return somebody whose cluster, of a template with a key pair of his own, is exported in both ways."""
+    user = new_user("owner")
+    key = user.home / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    write(user)
+    config = user.home / ".elasticluster/config"
+    login = f"[login/local]\nuser_key_private={key}\nuser_key_public={key}.pub\n"
+    config.write_text(config.read_text().replace("[login/local]\n", login))
+    user.ok("start", "slurm")
+    user.ok("export", "slurm", "-o", str(user.home / "bare"))
+    user.ok("export", "slurm", "--save-keys", "--yes", "-o", str(user.home / "full"))
+    yield user
+    user.run("stop", "--yes", "--force", "slurm")
+
+
+@pytest.fixture
+def receiver(new_user):
+    """Return somebody who has a configuration without any section that the cluster was started with."""
+    user = new_user("receiver")
+    user.configure("")
+    return user
+
+
+def test_cluster_exported_without_keys_is_used_elsewhere_where_its_key_is_in_the_same_place(owner, receiver):
+    done = receiver.run("import", str(owner.home / "bare.zip"))
+    assert (done.returncode, "The private key" in done.stderr) == (0, False)  # its path is good here, too
+    assert list(nodes(receiver)) == ["frontend001", "compute001"]
+    assert receiver.ssh("hostname") == "frontend001\n"
+
+
+def test_cluster_exported_without_keys_is_logged_in_to_with_a_key_of_another_path(owner, receiver):
+    key = receiver.home / "handed over"
+    for end in ("", ".pub"):
+        shutil.copy(owner.home / f"key{end}", f"{key}{end}")
+    receiver.ok("import", str(owner.home / "bare.zip"), "--key", str(key))
+    (owner.home / "key").rename(owner.home / "away")
+    try:
+        assert receiver.ssh("hostname") == "frontend001\n"
+    finally:
+        (owner.home / "away").rename(owner.home / "key")
+
+
+def test_cluster_exported_with_keys_is_taken_over_grown_and_stopped_elsewhere(owner, receiver, residue):
+    (uuid,) = owner.uuids()
+    (owner.home / "key").rename(owner.home / "away")
+    try:
+        receiver.ok("import", str(owner.home / "full.zip"), "--rename", "mine")
+        assert receiver.uuids() == [uuid]
+        assert receiver.ssh("echo hello > greeting; hostname", cluster="mine") == "frontend001\n"
+        receiver.ok("setup", "mine")
+        receiver.ok("resize", "-a", "1:compute", "mine")
+        assert receiver.ok("ssh", "mine", "-n", "compute002", "--", "cat greeting") == "hello\n"
+        receiver.ok("stop", "--yes", "mine")
+        assert residue(uuid) == []
+    finally:
+        (owner.home / "away").rename(owner.home / "key")
+    assert "Cluster `slurm` was stopped." in owner.ok("stop", "--yes", "slurm")  # forgets what is gone
+    assert not list((owner.home / ".elasticluster/storage").glob("slurm.*"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from elasticluster.config.keys import Key
 from elasticluster.engine.events import Listener, Warned, ignore
 from elasticluster.engine.ports import SetupJob
+from elasticluster.engine.scheduler import Ask, Scheduler
 from elasticluster.model import ClusterRecord, Json, SetupResult
 from elasticluster.providers.base import AbstractSetupProvider
 
@@ -46,7 +47,8 @@ class AnsibleSetupProvider(AbstractSetupProvider):
         storage_path: folder to keep the inventory in; by default it is removed after the run.
         sudo: whether to become another user by sudo.
         sudo_user: the user to become.
-        ansible_module_dir: folder with more Ansible modules.
+        ansible_module_dir: folder with more Ansible modules. True or False, which ``slow_but_safer`` of the
+            1.3 release has as seventh argument, is accepted without effect.
         **extra_conf: ``before``, ``after``, ``ansible_command``, ``ansible_extra_args`` as in
             :data:`SETUP_KEYS`, and further ``ansible_*`` settings.
 
@@ -65,7 +67,7 @@ class AnsibleSetupProvider(AbstractSetupProvider):
         storage_path: str | None = None,
         sudo: bool = True,  # noqa: FBT001, FBT002 - documented signature
         sudo_user: str = "root",
-        ansible_module_dir: str | None = None,
+        ansible_module_dir: str | bool | None = None,  # noqa: FBT001 - 1.3 had a boolean here
         **extra_conf: Any,
     ) -> None:
         from elasticluster.setup.settings import Settings
@@ -87,7 +89,7 @@ class AnsibleSetupProvider(AbstractSetupProvider):
             },
             command=tuple(shlex.split(extra_conf.get("ansible_command") or "")),
             extra_args=tuple(shlex.split(extra_conf.get("ansible_extra_args") or "")),
-            library=_full(ansible_module_dir),
+            library="" if isinstance(ansible_module_dir, bool) else _full(ansible_module_dir),
             storage_path=_full(storage_path),
         )
 
@@ -109,6 +111,10 @@ class AnsibleSetupProvider(AbstractSetupProvider):
         job = cluster.setup_job()
         result = self.setup(replace(job, extra_args=(*job.extra_args, *extra_args)), ignore)
         return not result.failures and not result.error
+
+    def resume_cluster(self, cluster: Cluster, extra_args: Sequence[str] = ()) -> bool:
+        """Configure a cluster whose machines were paused; the same as :meth:`setup_cluster`."""
+        return self.setup_cluster(cluster, extra_args)
 
     def cleanup(self, cluster: Cluster | None = None) -> None:
         """Remove the inventory of a cluster, if it is kept."""
@@ -148,6 +154,12 @@ class AnsibleSetupProvider(AbstractSetupProvider):
         from elasticluster.setup.members import busy
 
         return busy(self._settings, job)
+
+    def scheduler(self, cluster: ClusterRecord, ask: Ask) -> Scheduler | None:
+        """Return what the scheduler of the shipped roles says; None if none is in use."""
+        from elasticluster.setup.scheduler import scheduler
+
+        return scheduler(self._settings, cluster, ask)
 
     def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Take the nodes in ``job.leaving`` out of the shipped services."""

@@ -6,21 +6,22 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from elasticluster.config.keys import Key
-from elasticluster.exceptions import ConfigurationError
+from elasticluster.exceptions import ConfigurationError, ElastiClusterError
 from elasticluster.model import ComponentRef
+from elasticluster.naming import CLOUD_GROUP, SETUP_GROUP
 from elasticluster.providers.base import AbstractCloudProvider, AbstractSetupProvider
-
-CLOUD_GROUP = "elasticluster.cloud_providers"
-SETUP_GROUP = "elasticluster.setup_providers"
-"""Groups of entry points under which packages offer their providers."""
 
 CLOUDS: Mapping[str, str] = {"docker": "elasticluster.providers.docker:DockerProvider"}
 SETUPS: Mapping[str, str] = {"ansible": "elasticluster.providers.ansible_provider:AnsibleSetupProvider"}
 """Providers that come along, by name; found without a look at all installed packages."""
+
+_OF_EVERY_SECTION = frozenset({"groups", "environment_vars", "sudo", "sudo_user"})
+"""What every ``[setup/NAME]`` section comes to; a provider takes those that it has a use for."""
 
 
 def cloud_provider(ref: ComponentRef) -> AbstractCloudProvider:
@@ -41,10 +42,15 @@ def cloud_provider(ref: ComponentRef) -> AbstractCloudProvider:
 def setup_provider(ref: ComponentRef) -> AbstractSetupProvider:
     """Make a setup provider; as :func:`cloud_provider`, with ``elasticluster.setup_providers``.
 
+    ``groups``, ``environment_vars``, ``sudo`` and ``sudo_user`` are left out where it does not take them.
+
     Raises:
         ConfigurationError: as for a cloud provider.
     """
-    made: AbstractSetupProvider = _make("setup provider", ref, setup_class(ref.type))
+    found = setup_class(ref.type)
+    refused = _OF_EVERY_SECTION - _parameters(found)
+    args = {name: value for name, value in ref.args.items() if name not in refused}
+    made: AbstractSetupProvider = _make("setup provider", replace(ref, args=args), found)
     return made
 
 
@@ -81,9 +87,38 @@ def cloud_keys(name: str) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
     Raises:
         ConfigurationError: there is no such provider, or it cannot be imported.
     """
+    return cloud_tables(name) or ((), ())
+
+
+def cloud_tables(name: str) -> tuple[tuple[Key, ...], tuple[Key, ...]] | None:
+    """Return the same as :func:`cloud_keys`; None if the module of the class has neither.
+
+    Raises:
+        ConfigurationError: there is no such provider, or it cannot be imported.
+    """
     path = CLOUDS.get(name)
     module = importlib.import_module(path.partition(":")[0]) if path else inspect.getmodule(cloud_class(name))
+    if not hasattr(module, "CLOUD_KEYS") and not hasattr(module, "NODE_KEYS"):
+        return None
     return tuple(getattr(module, "CLOUD_KEYS", ())), tuple(getattr(module, "NODE_KEYS", ()))
+
+
+def setup_names() -> list[str]:
+    """Return the names of all setup providers that are installed, sorted."""
+    return sorted({*SETUPS, *entry_points(group=SETUP_GROUP).names})
+
+
+def setup_keys(name: str) -> tuple[Key, ...] | None:
+    """Return ``SETUP_KEYS``, the configuration keys of a setup provider, which stand beside its class.
+
+    Returns:
+        keys of ``[setup/NAME]``; None if its module has none: then any are handed on.
+
+    Raises:
+        ConfigurationError: there is no such provider, or it cannot be imported.
+    """
+    keys = getattr(inspect.getmodule(setup_class(name)), "SETUP_KEYS", None)
+    return None if keys is None else tuple(keys)
 
 
 def ref_of(provider: object) -> ComponentRef:
@@ -118,6 +153,9 @@ def _load(what: str, point: EntryPoint) -> type[Any]:
         found = point.load()
     except (ImportError, AttributeError, ValueError) as exc:
         raise ConfigurationError(f"The {what} '{point.name}' cannot be imported: {exc}") from exc
+    except Exception as exc:
+        problem = f"{type(exc).__name__}: {exc}"
+        raise ConfigurationError(f"The {what} '{point.name}' cannot be imported: {problem}") from exc
     if not isinstance(found, type):
         raise ConfigurationError(f"The {what} '{point.name}' is not a class but {found!r}.")
     return found
@@ -135,4 +173,18 @@ def _make(what: str, ref: ComponentRef, found: type[Any]) -> Any:
         raise ConfigurationError(
             f"The {what} '{ref.type}' cannot be made with its arguments: {exc}."
         ) from exc
-    return found(**ref.args)
+    try:
+        return found(**ref.args)
+    except ElastiClusterError:
+        raise
+    except Exception as exc:  # a third party's code may raise anything
+        problem = f"{type(exc).__name__}: {exc}"
+        raise ConfigurationError(f"The {what} '{ref.type}' cannot be made: {problem}") from exc
+
+
+def _parameters(found: type[Any]) -> frozenset[str]:
+    """Return the names of what a constructor takes; all that matter here, if it takes whatever comes."""
+    parameters = inspect.signature(found.__init__).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return _OF_EVERY_SECTION
+    return frozenset(parameters)

@@ -2,7 +2,8 @@
 
 A repository turns what is stored into :class:`~elasticluster.cluster.Cluster` objects and back. The
 command line uses :class:`MultiDiskRepository`, which reads all formats and writes the one that the
-configuration names; in Python, clusters live in a :class:`MemRepository` unless another one is given.
+configuration names, or :class:`SqlRepository` if it names a database; in Python, clusters live in a
+:class:`MemRepository` unless another one is given.
 """
 
 from elasticluster.repository._repository import (
@@ -15,6 +16,7 @@ from elasticluster.repository._repository import (
     PickleRepository,
     YamlRepository,
 )
+from elasticluster.repository._sql import SqlRepository
 
 __all__ = [
     "AbstractClusterRepository",
@@ -24,5 +26,6 @@ __all__ = [
     "MemRepository",
     "MultiDiskRepository",
     "PickleRepository",
+    "SqlRepository",
     "YamlRepository",
 ]

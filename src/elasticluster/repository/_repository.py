@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from elasticluster.exceptions import ClusterNotFound, StateError
 
@@ -27,7 +27,11 @@ class AbstractClusterRepository(ABC):
     """The contract of a repository: four methods, to be written by a third party too.
 
     Such a repository is called often while a cluster is being started; each call must be durable when
-    it returns. Keeping two programs off the same cluster is its own business.
+    it returns. Keeping two programs off the same cluster is its own business. :meth:`to_document` and
+    :meth:`from_document` turn a cluster into what JSON, YAML and databases can hold, and back.
+
+    Generated keys, known hosts and traces are files. They are in the folder that an attribute `storage_path`
+    names; without one they live as long as the process.
     """
 
     @abstractmethod
@@ -50,10 +54,39 @@ class AbstractClusterRepository(ABC):
     def delete(self, cluster: Cluster) -> None:
         """Forget a cluster."""
 
+    def to_document(self, cluster: Cluster) -> dict[str, Any]:
+        """Return everything known of a cluster, in texts, numbers, lists and tables; secrets are in it, too.
+
+        Raises:
+            StateError: there is something in it that JSON does not hold.
+        """
+        from elasticluster.state.codec import encode
+
+        return encode(cluster.record)
+
+    def from_document(self, document: Any, source: str = "") -> Cluster:
+        """Return the cluster that :meth:`to_document` has described, in this or an older version.
+
+        Args:
+            document: what was stored.
+            source: where it was read; named in errors.
+
+        Raises:
+            StateError: it is no such document, or a newer version wrote it.
+        """
+        from elasticluster.cluster import Cluster
+        from elasticluster.state.codec import decode
+
+        return Cluster.from_record(decode(document, source or f"What {self.place} holds"), self)
+
     @cached_property
     def store(self) -> ClusterStore:
         """What the engine writes to."""
         return _Bridge(self)
+
+    def storage_file(self, name: str) -> str | None:
+        """Return the path of the file that a cluster is in; None if there is no such file."""
+        return None
 
     @property
     def owner(self) -> str:
@@ -156,6 +189,13 @@ class DiskRepository(_StoreRepository):
         """Where clusters are remembered: the folder's path."""
         return self.storage_path
 
+    def storage_file(self, name: str) -> str | None:
+        """Return the path of the file that a cluster is in; None if it is not stored here."""
+        from elasticluster.state.formats import SUFFIXES
+
+        paths = (Path(self.storage_path, f"{name}{SUFFIXES[form]}") for form in self.forms)
+        return next((str(path) for path in paths if path.exists()), None)
+
     def take_key(self, former: str, name: str) -> None:
         """Give a cluster the generated key pair that is kept under its former name, if there is one.
 
@@ -252,16 +292,17 @@ class MultiDiskRepository(DiskRepository):
 
 
 class _Bridge:
-    """Lets the engine write to a third party's repository.
-
-    Key files, known hosts and traces, which such a repository does not keep, live as long as the process.
-    """
+    """Lets the engine write to a third party's repository, which keeps no files."""
 
     def __init__(self, repository: AbstractClusterRepository) -> None:
+        from elasticluster.state.files import ClusterFiles
         from elasticluster.state.memory import MemoryStore
 
         self._repository = repository
-        self._files = MemoryStore()
+        path = getattr(repository, "storage_path", None)
+        self._files = ClusterFiles(Path(path).expanduser().absolute()) if path else MemoryStore()
+        if isinstance(self._files, ClusterFiles):
+            self._files.make()
 
     def names(self) -> list[str]:
         return sorted(cluster.name for cluster in self._repository.get_all())

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, Union, cast, get_args, get_origin, get_type_h
 
 from elasticluster.exceptions import StateError
 from elasticluster.model import ClusterRecord, Json
+from elasticluster.naming import printable
 
 Migration: TypeAlias = Callable[[dict[str, Json]], dict[str, Json]]
 """Turns the ``cluster`` part of a document of one version into that of the next."""
@@ -31,6 +32,8 @@ def _to_version_2(cluster: dict[str, Json]) -> dict[str, Json]:
 
 MIGRATIONS: tuple[Migration, ...] = (_to_version_2,)
 """The first one turns version 1 into version 2, and so on; their number says what version is current."""
+
+_MOST_VERSIONS = 1 << 31  # larger numbers may have more digits than can be shown
 
 _Decoder: TypeAlias = Callable[[Json], Any]
 
@@ -86,7 +89,7 @@ def version_of(document: Json, source: str, migrations: Sequence[Migration] = MI
         StateError: it has none, or a newer one.
     """
     version = document.get("version") if type(document) is dict else None
-    if type(version) is not int or version < 1:
+    if type(version) is not int or not 1 <= version < _MOST_VERSIONS:
         raise corrupt(source, "it has no version, so this program did not write it")
     current = current_version(migrations)
     if version > current:
@@ -101,7 +104,7 @@ def version_of(document: Json, source: str, migrations: Sequence[Migration] = MI
 def corrupt(source: str, problem: str) -> StateError:
     """Return the error for stored state that makes no sense."""
     return StateError(
-        f"{source} is damaged: {problem}.",
+        f"{source} is damaged: {printable(' '.join(problem.split()))}.",
         hint="Put back a good copy of the file. Without one, move it away; the cluster's machines, if there "
         "are any, are then only known to the cloud.",
     )

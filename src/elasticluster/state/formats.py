@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from elasticluster.exceptions import ConfigurationError, StateError
 from elasticluster.model import Json
+from elasticluster.naming import printable
 from elasticluster.state.codec import corrupt
 
 SUFFIXES: Mapping[str, str] = {"json": ".json", "yaml": ".yaml", "pickle": ".pickle"}
@@ -66,7 +67,8 @@ def parse(data: bytes, form: str, source: str) -> Json:
         raise corrupt(source, f"it is not {what} ({exc})") from exc
     except PermissionError as exc:
         raise StateError(
-            f"{source} asks for {exc}, which does not belong into a cluster's file. Nothing of it was used.",
+            f"{source} asks for {printable(str(exc))}, which does not belong into a cluster's file. "
+            "Nothing of it was used.",
             hint="Somebody may want to run a program as you. Put back a good copy of the file, or remove it.",
         ) from exc
 

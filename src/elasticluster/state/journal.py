@@ -90,6 +90,22 @@ def _records(data: bytes, source: str) -> tuple[list[Json], int]:
             if number < len(lines):
                 raise corrupt(source, f"the checksum of line {number} is wrong")
             break
-        records.append(json.loads(payload))
+        records.append(_record(payload, f"line {number}", source))
         size += len(line)
     return records, size
+
+
+def _record(payload: bytes, where: str, source: str) -> Json:
+    """Return what a line holds; its checksum was right, but anybody can make one."""
+    try:
+        record = json.loads(payload)
+    except (ValueError, RecursionError) as exc:
+        raise corrupt(source, f"{where} is not JSON") from exc
+    match record:
+        case {"generation": str(), "nodes": [*nodes]} if all(_is_node(node) for node in nodes):
+            return record
+    raise corrupt(source, f"{where} holds no nodes")
+
+
+def _is_node(node: Json) -> bool:
+    return isinstance(node, dict) and isinstance(node.get("name"), str)

@@ -20,7 +20,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from elasticluster.engine.children import bequeath, keep
 from elasticluster.engine.files import file_errors, make_private_directory
 from elasticluster.exceptions import ClusterLocked, StateError
 
-_LAST_WILL = 30  # seconds that a dead command's children may take to die
+LAST_WILL = 30
+"""Seconds that a dead command's children may take to die."""
 
 
 @dataclass(slots=True)
@@ -81,13 +82,15 @@ def _acquire(path: Path, cluster: str) -> int:
     """
     with file_errors("lock", path):
         make_private_directory(path.parent)
-        deadline = time.monotonic() + _LAST_WILL
+        deadline = time.monotonic() + LAST_WILL
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 _lock(descriptor, deadline)
             except BlockingIOError as exc:
-                raise _locked(cluster, descriptor) from exc
+                holder = _holder(descriptor)
+                os.close(descriptor)
+                raise locked(cluster, holder) from exc
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -108,16 +111,24 @@ def _lock(descriptor: int, deadline: float) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > deadline or not _is_orphaned(descriptor):
+            if time.monotonic() > deadline or not has_died(_holder(descriptor)):
                 raise
             time.sleep(0.05)
         else:
             return
 
 
-def _is_orphaned(descriptor: int) -> bool:
-    """Return whether the command that took a lock is dead."""
-    holder = _holder(descriptor)
+def this_process() -> dict[str, Any]:
+    """Return what others are told of this process while it holds a lock."""
+    return {"pid": os.getpid(), "host": os.uname().nodename, "command": shlex.join(sys.argv)}
+
+
+def has_died(holder: Mapping[str, Any]) -> bool:
+    """Return whether the command that took a lock is known to be dead.
+
+    Args:
+        holder: what it told of itself (:func:`this_process`); empty if that is not known.
+    """
     if holder.get("host") != os.uname().nodename or not isinstance(holder.get("pid"), int):
         return False
     try:
@@ -129,11 +140,10 @@ def _is_orphaned(descriptor: int) -> bool:
     return False
 
 
-def _locked(cluster: str, descriptor: int) -> ClusterLocked:
-    holder = _described(_holder(descriptor))
-    os.close(descriptor)
+def locked(cluster: str, holder: Mapping[str, Any]) -> ClusterLocked:
+    """Return the error for a cluster on which another process works; see :func:`this_process`."""
     return ClusterLocked(
-        f"Another command is working on cluster `{cluster}`: {holder}.",
+        f"Another command is working on cluster `{cluster}`: {_described(holder)}.",
         hint="Wait until it has ended, then try again.",
     )
 
@@ -158,10 +168,9 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 def _write_holder(descriptor: int) -> None:
     """Tell others who we are; a full disk must not keep anybody from stopping a cluster."""
-    holder = {"pid": os.getpid(), "host": os.uname().nodename, "command": shlex.join(sys.argv)}
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        os.pwrite(descriptor, json.dumps(this_process()).encode(), 0)
 
 
 def _holder(descriptor: int) -> dict[str, Any]:
@@ -173,7 +182,7 @@ def _holder(descriptor: int) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _described(holder: dict[str, Any]) -> str:
+def _described(holder: Mapping[str, Any]) -> str:
     try:
         where = "" if holder["host"] == os.uname().nodename else f" on {holder['host']}"
         return f"process {holder['pid']}{where} ({holder['command']})"

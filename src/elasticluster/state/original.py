@@ -51,6 +51,13 @@ def to_record(document: Mapping[str, Json], known_hosts: str, source: str) -> Cl
     Raises:
         StateError: it makes no sense.
     """
+    try:
+        return _record(document, known_hosts, source)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as exc:
+        raise corrupt(source, f"it holds what no cluster has ({type(exc).__name__})") from exc
+
+
+def _record(document: Mapping[str, Json], known_hosts: str, source: str) -> ClusterRecord:
     table = _bare(document)
     name, extra = _text(table.get("name")), _table(table.get("extra"))
     kinds = _kinds(table, source)

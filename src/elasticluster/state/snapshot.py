@@ -19,8 +19,8 @@ from elasticluster.model import Json
 from elasticluster.naming import check_cluster_name
 from elasticluster.state import codec, formats
 from elasticluster.state.checks import read_owned
+from elasticluster.state.files import KNOWN_HOSTS
 
-KNOWN_HOSTS = ".known_hosts"
 ORIGINAL = 0
 """Version of what the original ElastiCluster wrote; ours begin at 1."""
 

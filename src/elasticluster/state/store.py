@@ -20,19 +20,18 @@ from pathlib import Path
 from elasticluster.engine.files import file_errors, sync_directory, write_private
 from elasticluster.exceptions import ClusterConflict, ClusterLocked, ClusterNotFound, ConfigurationError
 from elasticluster.model import ClusterRecord, Json, KeyPair
-from elasticluster.naming import CLUSTER_NAME_RE, check_cluster_name, new_uuid
-from elasticluster.state import codec, formats, journal, keys
-from elasticluster.state.checks import changed_nodes, check_file, check_same, not_found, read_owned
+from elasticluster.naming import CLUSTER_NAME_RE, new_uuid
+from elasticluster.state import codec, formats, journal
+from elasticluster.state.checks import changed_nodes, check_same, not_found, read_owned
+from elasticluster.state.files import ClusterFiles
 from elasticluster.state.lock import is_held, process_lock
-from elasticluster.state.snapshot import KNOWN_HOSTS, ORIGINAL, Present, Snapshot, Snapshots
+from elasticluster.state.snapshot import ORIGINAL, Present, Snapshot, Snapshots
 
 _JOURNAL = ".journal"
 _LOCK = ".lock"
-_TRACE = ".trace.jsonl"
-_KEY = ".key"
 _KEPT = tuple(f"{suffix}.original" for suffix in formats.SUFFIXES.values())
 # What is written as a whole, under a temporary name first; the snapshots are the last to be deleted.
-_WHOLE = (KNOWN_HOSTS, _KEY, f"{_KEY}.pub", *_KEPT, *formats.SUFFIXES.values())
+_WHOLE = (*_KEPT, *formats.SUFFIXES.values())
 
 _writing = threading.RLock()
 """Held by the thread that writes; the file lock only keeps processes apart."""
@@ -116,6 +115,7 @@ class DiskStore:
             self._writable(self._default)
         self._migrations = migrations
         self._snapshots = Snapshots(self.path, migrations)
+        self._files = ClusterFiles(self.path)
         self._patience = patience
         self._heads: dict[str, tuple[Present, _Head]] = {}
 
@@ -217,13 +217,14 @@ class DiskStore:
             ClusterConflict: it is also stored in a format that is not read here.
             StateError: a file cannot be removed.
         """
-        paths = [self._path(name, suffix) for suffix in (_JOURNAL, _TRACE, *_WHOLE)]
+        paths = [self._path(name, suffix) for suffix in (_JOURNAL, *_WHOLE)]
         if not self.path.exists():
             return
         with self._exclusive(name):
             if self._foreign(name) and not self._ours(name):
                 return
             self._refuse_foreign(name)
+            self._files.delete(name)
             for suffix in _WHOLE:
                 _remove(self.path / f".{name}{suffix}.new")
             for path in paths:
@@ -244,11 +245,11 @@ class DiskStore:
 
     def known_hosts_path(self, name: str) -> str:
         """Return the path of the cluster's known-hosts file."""
-        return str(self._path(name, KNOWN_HOSTS))
+        return self._files.known_hosts_path(name)
 
     def trace_path(self, name: str) -> str:
         """Return the path of the trace of what was last done with the cluster."""
-        return str(self._path(name, _TRACE))
+        return self._files.trace_path(name)
 
     def key_pair(self, cluster: ClusterRecord) -> KeyPair:
         """Return the key pair of a cluster: the template's, else its own, generated on first use.
@@ -257,14 +258,7 @@ class DiskStore:
             KeypairError: see :mod:`.keys`.
             StateError: a new one cannot be written, or it belongs to somebody else.
         """
-        with _writing:
-            given = keys.given_pair(cluster)
-            if given:
-                return given
-            path = self._path(cluster.name, _KEY)
-            for half in (path, path.with_name(f"{path.name}.pub")):
-                check_file(half)
-            return keys.own_pair(cluster, path)
+        return self._files.key_pair(cluster)
 
     def take_key(self, former: str, name: str) -> None:
         """Give a cluster the generated key pair that is kept under its former name, if there is one.
@@ -272,13 +266,7 @@ class DiskStore:
         Raises:
             StateError: it cannot be moved.
         """
-        with _writing:
-            for suffix in (_KEY, f"{_KEY}.pub"):
-                old, new = self._path(former, suffix), self._path(name, suffix)
-                if old.exists() and not new.exists():
-                    with file_errors("move", old):
-                        old.rename(new)
-                        sync_directory(self.path)
+        self._files.take_key(former, name)
 
     @property
     def default_format(self) -> str:
@@ -337,7 +325,7 @@ class DiskStore:
     # -- reading -----------------------------------------------------------------------------------
 
     def _path(self, name: str, suffix: str) -> Path:
-        return self.path / f"{check_cluster_name(name)}{suffix}"
+        return self._files.place(name, suffix)
 
     def _ours(self, name: str) -> list[str]:
         return [form for form, *_ in self._snapshots.present(name) if form in self._forms]

@@ -1,8 +1,8 @@
 """Read pickles without running what is in them.
 
 Ours hold nothing but what JSON knows. Those of the original ElastiCluster hold its objects: for each of its
-classes a stand-in is made, which keeps attributes and does nothing. A pickle that asks for anything else is
-refused before it gets it.
+classes, and of the providers of installed packages, a stand-in is made, which keeps attributes and does
+nothing. A pickle that asks for anything else is refused before it gets it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from elasticluster.model import Json
+from elasticluster.naming import CLOUD_GROUP, SETUP_GROUP
 
 _ORIGINAL = frozenset({"elasticluster", "gc3"})
 """Packages whose classes are replaced by stand-ins."""
@@ -71,9 +72,17 @@ class _Reader(pickle.Unpickler):
         known = _HARMLESS.get(f"{module}.{name}")
         if known is not None:
             return known
-        if module.partition(".")[0] in _ORIGINAL:
+        if module.partition(".")[0] in _ORIGINAL or _is_registered(f"{module}:{name}"):
             return type(name, (Inert,), {})
         raise PermissionError(f"{module}.{name}")
+
+
+def _is_registered(path: str) -> bool:
+    """Return whether an installed package offers a class as a provider; its code is not run."""
+    from importlib.metadata import entry_points
+
+    groups = (entry_points(group=group) for group in (CLOUD_GROUP, SETUP_GROUP))
+    return any(point.value == path for points in groups for point in points)
 
 
 def _reconstruct(kind: Any, _base: Any, state: Any) -> Inert:

@@ -18,14 +18,14 @@ CLOUD_KEYS: tuple[Key, ...] = (
         "docker_host",
         "str",
         default="",
-        help="Address of the container engine as in DOCKER_HOST; left out: where `docker` would find it.",
+        help="address of the container engine as in DOCKER_HOST; none: where `docker` finds it",
         place=True,
     ),
     Key(
         "flavors",
         "list",
         default=(),
-        help="Flavors of your own: small=1cpu-0.5ram, big=4cpu-16ram.",
+        help="flavors of your own: small=1cpu-0.5ram, big=4cpu-16ram",
     ),
 )
 """Keys of ``[cloud/NAME]`` for ``provider=docker``, besides ``provider``."""

@@ -45,9 +45,17 @@ def volume_name(tags: Tags) -> str:
     return object_name(tags.name, tags.uuid, "home")
 
 
-def container_options(api: APIClient, image: str, flavor: Flavor, tags: Tags) -> dict[str, Any]:
-    """Return the arguments that make a node's container (:meth:`docker.APIClient.create_container`)."""
-    network = network_name(tags)
+def container_options(api: APIClient, image: str, flavor: Flavor, tags: Tags, shared: Tags) -> dict[str, Any]:
+    """Return the arguments that make a node's container (:meth:`docker.APIClient.create_container`).
+
+    Args:
+        api: the container engine.
+        image: the node's image.
+        flavor: its size.
+        tags: its tags.
+        shared: those of the network and volume of its cluster, which may have had another name then.
+    """
+    network = network_name(shared)
     return {
         "image": image,
         "entrypoint": ["/bin/sh", "-c", _INIT],
@@ -60,18 +68,18 @@ def container_options(api: APIClient, image: str, flavor: Flavor, tags: Tags) ->
         "tty": True,  # makes /dev/console, so that what happens at boot can be read
         "stop_signal": "SIGRTMIN+3",  # systemd's "halt"; SIGTERM would take ten seconds
         "ports": [SSH_PORT],
-        "host_config": _host_config(api, flavor, tags),
+        "host_config": _host_config(api, flavor, shared),
         "networking_config": {"EndpointsConfig": {network: api.create_endpoint_config(aliases=[tags.node])}},
     }
 
 
-def _host_config(api: APIClient, flavor: Flavor, tags: Tags) -> Any:
+def _host_config(api: APIClient, flavor: Flavor, shared: Tags) -> Any:
     from docker.types import LogConfig
 
     return api.create_host_config(
-        network_mode=network_name(tags),
+        network_mode=network_name(shared),
         port_bindings={SSH_PORT: ("127.0.0.1",)},
-        binds={volume_name(tags): {"bind": "/home", "mode": "rw"}},
+        binds={volume_name(shared): {"bind": "/home", "mode": "rw"}},
         tmpfs={"/run": "mode=755", "/run/lock": "mode=1777", "/tmp": "exec,mode=1777"},  # noqa: S108 - the node's
         cap_add=_CAPABILITIES,
         security_opt=["seccomp=unconfined", "apparmor=unconfined"],

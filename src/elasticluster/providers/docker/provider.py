@@ -79,6 +79,7 @@ class DockerProvider(AbstractCloudProvider):
         self._engine = Engine(docker_host)
         self._custom = custom_flavors(listed)
         self._own_uuid = new_uuid()
+        self._shared: dict[str, Tags] = {}
         self._resumed: set[str] = set()
 
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
@@ -273,6 +274,8 @@ class DockerProvider(AbstractCloudProvider):
         return next((one for one in self.list_instances() if one.id == wanted), None)
 
     def _prepare(self, tags: Tags) -> None:
+        with self._engine.use(f"look for the network of cluster '{tags.name}'") as api:
+            tags = self._shared[tags.uuid] = _shared_tags(api, tags)
         described = labels.to_labels(tags)
         network, volume = node.network_name(tags), node.volume_name(tags)
         with self._engine.use(f"make the network '{network}'") as api:
@@ -294,7 +297,8 @@ class DockerProvider(AbstractCloudProvider):
         """Make and start one container; a second call with the same token finds the first one's."""
         tags = replace(request.tags, node=name, batch=request.token)
         with self._engine.use(f"make a container for node '{name}'", InstanceError) as api:
-            options = node.container_options(api, image, flavor, tags)
+            shared = self._shared.get(tags.uuid, tags)
+            options = node.container_options(api, image, flavor, tags, shared)
             found = _create_or_find(api, options, tags)
             if found.state is InstanceState.RUNNING:
                 return found
@@ -361,6 +365,16 @@ def _create_or_find(api: APIClient, options: Mapping[str, Any], tags: Tags) -> I
             hint=f"Look at it with `docker inspect {name}`; remove it if nobody needs it.",
         ) from exc
     return Instance(id=made, state=InstanceState.PENDING, tags=tags)
+
+
+def _shared_tags(api: APIClient, tags: Tags) -> Tags:
+    """Return the tags of what a cluster's nodes share, as it was made, else those to make it with.
+
+    A cluster that was adopted or imported may be called something else since.
+    """
+    for network in api.networks(filters=labels.cluster_filter(tags.uuid)):
+        return labels.to_tags(network["Labels"])
+    return tags
 
 
 def _make_network(api: APIClient, name: str, described: dict[str, str], ours: Mapping[str, Any]) -> None:
