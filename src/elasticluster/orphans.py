@@ -66,7 +66,8 @@ def survey(creator: Creator, clouds: Collection[str] = ()) -> Survey:
 
     Args:
         creator: knows the configuration and the records.
-        clouds: names of cloud sections; empty: all in the configuration and all that stored clusters use.
+        clouds: names of cloud sections; empty: all in the configuration and all that stored clusters use,
+            but those of providers that this version does not have yet.
 
     Raises:
         ConfigurationError: a name in `clouds` is no section.
@@ -78,7 +79,7 @@ def survey(creator: Creator, clouds: Collection[str] = ()) -> Survey:
     seen: dict[str, tuple[str, AbstractCloudProvider, Orphan]] = {}
     silent: dict[str, ElastiClusterError] = {}
     stored = _stored_clouds(creator)
-    for name in dict.fromkeys(clouds or [*sections, *stored]):
+    for name in dict.fromkeys(clouds or [*creator.configuration.usable_cloud_names(), *stored]):
         try:
             provider = _provider(creator, name, stored)
             for orphan in orphans.find(provider):

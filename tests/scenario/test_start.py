@@ -142,6 +142,17 @@ def test_start_after_a_quota_was_raised_makes_the_missing_node(world, cluster):
     assert len(world.cloud.machines) == 3
 
 
+def test_start_with_a_corrected_flavor_makes_the_missing_nodes_of_that(world, cluster):
+    world.cloud.broken = dict.fromkeys(["compute001", "compute002"], FlavorError("There is no such flavor."))
+    first = world.start(cluster)
+    world.cloud.broken.clear()
+    right = {kind: replace(first.cluster.of_kind(kind)[0].spec, flavor="9cpu-9ram") for kind in cluster.kinds}
+    report = world.start(first.cluster, specs=right)
+    assert report.verdict is Verdict.READY
+    flavors = {node.name: node.spec.flavor for node in world.store.load("slurm").nodes}
+    assert flavors == {"frontend001": "1cpu-1ram", "compute001": "9cpu-9ram", "compute002": "9cpu-9ram"}
+
+
 def test_machine_that_comes_up_broken_is_lost_with_evidence_and_replaced_next_time(world, cluster):
     world.cloud.ill["compute002"] = InstanceState.ERROR
     first = world.start(cluster)

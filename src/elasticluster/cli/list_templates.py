@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from elasticluster.cli import render
 from elasticluster.cli.command import AbstractCommand, say
+from elasticluster.cli.data import print_json, template_data
 
 
 class ListTemplates(AbstractCommand):
@@ -31,12 +31,13 @@ class ListTemplates(AbstractCommand):
         """List; what is wrong with a template is said on standard error."""
         patterns = self.params.clusters
         found = self.creator.list_templates(patterns)
+        for problem in self.creator.configuration.general_problems:
+            say(f"WARNING: {problem}")
         for summary in found:
             for problem in summary.problems:
                 say(f"WARNING: {problem}")
         if self.params.json:
-            data = [{"name": s.name, "cloud": s.cloud, "nodes": dict(s.counts)} for s in found]
-            print(json.dumps(data, indent=2))
+            print_json([template_data(summary) for summary in found])
         else:
             print(render.template_list([(s.name, s.cloud, s.counts) for s in found], patterns))
         return 0

@@ -5,12 +5,13 @@ People's scripts read these layouts; change nothing about them lightly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from elasticluster.model import ClusterRecord, NodeRecord, NodeSpec, NodeState, Report, Verdict
 
 if TYPE_CHECKING:
+    from elasticluster.config.differences import Difference
     from elasticluster.engine.plan import StartPlan, StopPlan
 
 _SSH = 22
@@ -183,6 +184,34 @@ def start_plan(cluster: ClusterRecord, plan: StartPlan) -> str:
     return "\n".join([*lines, "Nothing was changed."])
 
 
+def differences(
+    cluster: ClusterRecord, found: Iterable[Difference], command: Callable[[Sequence[str]], str]
+) -> str:
+    """Return what `start` says of a cluster that is not as its template says.
+
+    Args:
+        cluster: the cluster.
+        found: the differences, at least one.
+        command: returns the command line of some words about this cluster.
+    """
+    lines = [f"Cluster `{cluster.name}` is not as its template `{cluster.template}` says."]
+    sorted_out: dict[str, list[str]] = {}
+    for one in found:
+        sorted_out.setdefault(one.fate, []).append(_difference(one, command))
+    for fate, ones in sorted_out.items():
+        lines += [f"{fate[0].upper()}{fate[1:]}:", *ones]
+    return "\n".join(lines)
+
+
+def _difference(one: Difference, command: Callable[[Sequence[str]], str]) -> str:
+    from elasticluster.config.differences import Fate
+
+    if one.fate is not Fate.KEPT:
+        return f"  {one.subject}: {one.wanted} (was {one.stored})"
+    remedy = f"; to change that: {command(one.remedy)}" if one.remedy else ""
+    return f"  {one.subject}: {one.stored}, the template says {one.wanted}{remedy}"
+
+
 def stop_plan(cluster: ClusterRecord, plan: StopPlan) -> str:
     """Return what `stop --dry-run` prints."""
     names = {node.instance_id: node.name for node in cluster.nodes}
@@ -248,32 +277,3 @@ def pause_plan(cluster: ClusterRecord) -> str:
 
 def _some_nodes(count: int, kind: str) -> str:
     return f"{count} {kind} {'node' if count == 1 else 'nodes'}"
-
-
-def cluster_data(cluster: ClusterRecord) -> dict[str, Any]:
-    """Return a cluster as JSON-able data, without secrets and nodes."""
-    return {
-        "name": cluster.name,
-        "uuid": cluster.uuid,
-        "template": cluster.template,
-        "cloud": cluster.cloud.section or cluster.cloud.type,
-        "ready": cluster.ready,
-        "nodes": {kind: len(cluster.of_kind(kind)) for kind in cluster.kinds},
-    }
-
-
-def node_data(node: NodeRecord) -> dict[str, Any]:
-    """Return a node as JSON-able data."""
-    return {
-        "name": node.name,
-        "kind": node.kind,
-        "state": str(node.state),
-        "failure": str(node.failure) if node.failure else None,
-        "instance_id": node.instance_id,
-        "public_ip": node.public_ip,
-        "private_ip": node.private_ip,
-        "ssh_port": node.ssh_port,
-        "image_id": node.spec.image_id,
-        "flavor": node.spec.flavor,
-        "user": node.spec.image_user,
-    }

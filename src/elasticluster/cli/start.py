@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli import render
@@ -16,7 +17,7 @@ from elasticluster.exceptions import (
     SetupProviderError,
     UsageError,
 )
-from elasticluster.model import Report, Verdict
+from elasticluster.model import NodeSpec, Report, Verdict
 from elasticluster.naming import printable
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Start(AbstractCommand):
     """Create a cluster using one of the configured templates."""
 
     takes_rest = True
+    _specs: Mapping[str, NodeSpec] = {}
+    """What nodes of kinds without any machine are made of; empty: as recorded."""
 
     def setup(self, subparsers: Any) -> None:
         """Add the parser."""
@@ -71,9 +74,9 @@ class Start(AbstractCommand):
         """Start, configure, report."""
         cluster = self._cluster()
         if self.params.dry_run:
-            print(render.start_plan(cluster.record, cluster.look_ahead()))
+            print(render.start_plan(cluster.record, cluster.look_ahead(self._specs)))
             return 0
-        report = bring_up(self, cluster, cluster.bring_up)
+        report = bring_up(self, cluster, lambda how: cluster.bring_up(replace(how, specs=self._specs)))
         print(render.summary(report.cluster, frontend_name(cluster)))
         return print_verdict(self, report)
 
@@ -101,7 +104,11 @@ class Start(AbstractCommand):
         if cluster.template != template:
             raise _other_template(name, template, cluster.template)
         _refuse_other_counts(cluster, counts)
-        self.creator.update(cluster)
+        different = self.creator.update(cluster)
+        if different:
+            say(render.differences(cluster.record, different, lambda words: self.line(*words, name)))
+        if template in self.creator.configuration.template_names():  # else all is as stored
+            self._specs = self.creator.node_specs(template)
         return cluster
 
     def _adopted(self) -> Cluster | None:

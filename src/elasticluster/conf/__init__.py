@@ -7,5 +7,23 @@ from elasticluster.conf._creator import (
     make_creator,
     open_creator,
 )
+from elasticluster.conf._older import (
+    ConfigReader,
+    Configurator,
+    ConfigValidator,
+    get_configurator,
+    load_config_files,
+)
 
-__all__ = ["DEFAULT_STORAGE_PATH", "DEFAULT_STORAGE_TYPE", "Creator", "make_creator", "open_creator"]
+__all__ = [
+    "DEFAULT_STORAGE_PATH",
+    "DEFAULT_STORAGE_TYPE",
+    "ConfigReader",
+    "ConfigValidator",
+    "Configurator",
+    "Creator",
+    "get_configurator",
+    "load_config_files",
+    "make_creator",
+    "open_creator",
+]

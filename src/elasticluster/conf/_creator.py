@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from elasticluster.config.default import DEFAULT_PATH, deploy_default
 from elasticluster.exceptions import ClusterConflict, ClusterNotFound, ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
-    from elasticluster.config.keys import Key
+    from elasticluster.config.differences import Difference
+    from elasticluster.config.problems import Problem
+    from elasticluster.config.tables import SetupTable, Vocabulary
     from elasticluster.config.templates import Configuration, Template, TemplateSummary
     from elasticluster.model import ComponentRef, NodeSpec
     from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
-    from elasticluster.repository import MultiDiskRepository
+    from elasticluster.repository import MultiDiskRepository, SqlRepository
 
 log = logging.getLogger("elasticluster")
 
+_T = TypeVar("_T")
+
 DEFAULT_STORAGE_PATH = "~/.elasticluster/storage"
 DEFAULT_STORAGE_TYPE = "json"
+
+_PLAYBOOKS = {"playbook": "playbook_path", "before": "before", "after": "after"}
 
 
 def make_creator(configfiles: str | Iterable[str], storage_path: str | None = None) -> Creator:
@@ -56,64 +62,140 @@ def open_creator(config: str | None, storage_path: str | None, say: Callable[[st
 
 def _read(paths: Sequence[str]) -> Configuration:
     from elasticluster.config.templates import Configuration
-    from elasticluster.providers.ansible_provider import SETUP_KEYS
 
-    return Configuration.read(*paths, providers=_ProviderTables(), setups={"ansible": SETUP_KEYS})
+    return Configuration.read(*paths, **vocabulary())
 
 
-class _ProviderTables(Mapping[str, "tuple[Collection[Key], Collection[Key]]"]):
-    """The key tables of all cloud providers; a provider's module is imported when its table is looked at."""
+def vocabulary() -> dict[str, Any]:
+    """Return what the configuration has to know of providers: their keys, groups and variables.
 
-    def __getitem__(self, name: str) -> tuple[Collection[Key], Collection[Key]]:
-        from elasticluster.providers.registry import cloud_keys, cloud_names
+    Nothing is loaded before it is asked for: `list` gets along without.
+    """
+    clouds = _Tables(lambda: _registry().cloud_names(), lambda name: _registry().cloud_tables(name))
+    return {"providers": clouds, "setups": _Tables(lambda: _registry().setup_names(), _setup_table)}
 
-        if name not in cloud_names():
+
+def _registry() -> ModuleType:
+    from elasticluster.providers import registry
+
+    return registry
+
+
+def _setup_table(name: str) -> SetupTable | None:
+    from elasticluster.config.tables import SetupTable
+
+    keys = _registry().setup_keys(name)
+    return None if keys is None else SetupTable(keys, _ansible_vocabulary if name == "ansible" else None)
+
+
+def _ansible_vocabulary(values: Mapping[str, Any]) -> Vocabulary:
+    """Return what knows the groups and variables of a setup section with these keys."""
+    from elasticluster.setup.settings import Settings
+    from elasticluster.setup.vocabulary import Vocabulary
+
+    playbooks = {field: values.get(key, "") for field, key in _PLAYBOOKS.items()}
+    return Vocabulary(Settings(groups={}, **playbooks))
+
+
+class _Tables(Mapping[str, _T]):
+    """Tables of all providers of a sort; a provider's module is imported when its table is looked at.
+
+    Args:
+        names: names of those that are installed; asked for once, as all packages have to be looked at.
+        table: the table of one of them, or of a class by its import path ``package.module:Class``.
+    """
+
+    def __init__(self, names: Callable[[], list[str]], table: Callable[[str], _T]) -> None:
+        self._find = names
+        self._table = cache(table)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return self._find()
+
+    def __getitem__(self, name: str) -> _T:
+        if ":" not in name and name not in self._names:
             raise KeyError(name)
-        return cloud_keys(name)
+        return self._table(name)
 
     def __iter__(self) -> Iterator[str]:
-        from elasticluster.providers.registry import cloud_names
-
-        return iter(cloud_names())
+        return iter(self._names)
 
     def __len__(self) -> int:
-        from elasticluster.providers.registry import cloud_names
-
-        return len(cloud_names())
+        return len(self._names)
 
 
 class Creator:
     """Makes clusters, providers and repositories as a configuration says.
 
     Args:
-        read: reads the configuration; called when it is first needed.
+        conf: a dictionary as :func:`load_config_files` makes it, or what reads the configuration when it is
+            first needed.
         storage_path: folder in which clusters are remembered; the configuration's, or the usual one, if None.
+        storage_type: how new clusters are written: ``json``, ``yaml`` or ``pickle``; the configuration's,
+            or the usual one, if None.
     """
 
-    def __init__(self, read: Callable[[], Configuration], storage_path: str | None = None) -> None:
-        self._read = read
+    DEFAULT_STORAGE_PATH = DEFAULT_STORAGE_PATH
+    DEFAULT_STORAGE_TYPE = DEFAULT_STORAGE_TYPE
+
+    def __init__(
+        self,
+        conf: Mapping[str, Any] | Callable[[], Configuration],
+        storage_path: str | None = None,
+        storage_type: str | None = None,
+    ) -> None:
+        self._conf = conf
         self._storage_path = storage_path
+        self._storage_type = storage_type
+        self._warned: set[Problem] = set()
 
     @cached_property
     def configuration(self) -> Configuration:
-        """What the configuration files say.
+        """What the configuration files, or the dictionary, say.
 
         Raises:
             ConfigurationError: a file cannot be read.
         """
-        return self._read()
+        if callable(self._conf):
+            return self._conf()
+        from elasticluster.conf._dictionary import from_dictionary
+
+        return from_dictionary(self._conf, **vocabulary())
+
+    @cached_property
+    def cluster_conf(self) -> dict[str, Any]:
+        """All templates as a dictionary, checked, with values by their types.
+
+        ``{TEMPLATE: {"setup": {…}, "cloud": {…}, "login": {…}, "cluster": {…}, "nodes": {KIND: {…}}}}``
+
+        Raises:
+            ConfigurationError: something is wrong in a template; all problems are named.
+        """
+        from elasticluster.conf._dictionary import to_dictionary
+
+        return to_dictionary(self.configuration)
 
     @property
     def storage_path(self) -> str:
         """Folder in which clusters are remembered."""
         return self._storage_path or self.configuration.storage().path or DEFAULT_STORAGE_PATH
 
-    def create_repository(self) -> MultiDiskRepository:
-        """Return where clusters are remembered; new ones are written in the configuration's format."""
-        from elasticluster.repository import MultiDiskRepository
+    def create_repository(self) -> MultiDiskRepository | SqlRepository:
+        """Return where clusters are remembered: a folder, or a database if the storage path is its URL.
 
+        New clusters in a folder are written in the configuration's format.
+
+        Raises:
+            ConfigurationError: there is no such kind of database, or what it needs is not installed.
+        """
+        from elasticluster.repository import MultiDiskRepository, SqlRepository
+
+        if "://" in self.storage_path:
+            return SqlRepository(self.storage_path)
         return MultiDiskRepository(
-            self.storage_path, lambda: self.configuration.storage().type or DEFAULT_STORAGE_TYPE
+            self.storage_path,
+            lambda: self._storage_type or self.configuration.storage().type or DEFAULT_STORAGE_TYPE,
         )
 
     def list_templates(self, patterns: Collection[str] = ()) -> list[TemplateSummary]:
@@ -135,13 +217,18 @@ class Creator:
         return cloud_provider(self._usable(cluster_template).cloud)
 
     def cloud_providers(self) -> list[AbstractCloudProvider]:
-        """Return access to all clouds of the configuration that this version can use."""
+        """Return access to all clouds of the configuration that this version can use.
+
+        A section with something wrong in it is told as a warning, and left out.
+        """
         from elasticluster.providers.registry import cloud_provider
 
         found = []
-        for name in self.configuration.cloud_names():
-            with contextlib.suppress(ConfigurationError):
+        for name in self.configuration.usable_cloud_names():
+            try:
                 found.append(cloud_provider(self.configuration.cloud(name)))
+            except ConfigurationError as error:
+                log.warning("%s", error)
         return found
 
     def create_setup_provider(self, cluster_template: str, name: str | None = None) -> AbstractSetupProvider:
@@ -155,13 +242,21 @@ class Creator:
         return setup_provider(self._usable(cluster_template).setup)
 
     def create_cluster(
-        self, template: str, name: str | None = None, *, counts: Mapping[str, int] | None = None
+        self,
+        template: str,
+        name: str | None = None,
+        cloud: AbstractCloudProvider | None = None,
+        setup: AbstractSetupProvider | None = None,
+        *,
+        counts: Mapping[str, int] | None = None,
     ) -> Cluster:
         """Return a new cluster of a template, with its nodes; nothing is started or stored.
 
         Args:
             template: name of a ``[cluster/NAME]`` section.
             name: name of the cluster; the template's if None.
+            cloud: cloud provider to use instead of the template's.
+            setup: setup provider to use instead of the template's.
             counts: numbers of nodes instead of the template's, by kind.
 
         Raises:
@@ -184,6 +279,10 @@ class Creator:
         for kind, nodes in wanted.kinds.items():
             cluster.nodes[kind] = []
             cluster.add_specified(nodes.spec, nodes.count, nodes.min_count)
+        if cloud is not None:
+            cluster.cloud_provider = cloud
+        if setup is not None:
+            cluster.setup_provider = setup
         return cluster
 
     def node_specs(self, template: str) -> dict[str, NodeSpec]:
@@ -262,26 +361,37 @@ class Creator:
         except ConfigurationError as error:
             log.warning("Cluster '%s' has no cloud provider: %s", cluster.name, error)
 
-    def update(self, cluster: Cluster) -> None:
+    def update(self, cluster: Cluster) -> tuple[Difference, ...]:
         """Let a stored cluster know those values of its template that are safe to change meanwhile.
+
+        Returns:
+            where the cluster differed from its template, also where it still does; nothing if there is no
+            such template any more.
 
         Raises:
             ClusterConflict: the template is for another cloud now, and the cluster has machines on the old.
             ConfigurationError: something is wrong in the template.
         """
-        if cluster.template in self.configuration.template_names():
-            template = self._usable(cluster.template)
-            _refuse_another_cloud(cluster, template.cloud)
-            cluster.describe(cloud=template.cloud, setup=template.setup, login=cluster.record.login)
-            cluster.update_config(
-                {
-                    "ssh_to": template.ssh_to,
-                    "start_timeout": template.start_timeout,
-                    "start_failure": template.start_failure,
-                    "ssh_proxy_command": template.login.proxy_command,
-                    "ssh_probe_timeout": template.login.probe_timeout,
-                }
-            )
+        from elasticluster.config.differences import differences, least_numbers
+
+        if cluster.template not in self.configuration.template_names():
+            return ()
+        template = self._usable(cluster.template)
+        _refuse_another_cloud(cluster, template.cloud)
+        found = differences(cluster.record, template, _secret_names(template.cloud))
+        least = least_numbers(cluster.record, template)
+        cluster.describe(cloud=template.cloud, setup=template.setup, login=cluster.record.login)
+        cluster.update_config(
+            {
+                "ssh_to": template.ssh_to,
+                "start_timeout": template.start_timeout,
+                "start_failure": template.start_failure,
+                "ssh_proxy_command": template.login.proxy_command,
+                "ssh_probe_timeout": template.login.probe_timeout,
+                "min_nodes": least,
+            }
+        )
+        return found
 
     def _usable(self, name: str) -> Template:
         template = self.configuration.template(name)
@@ -291,7 +401,22 @@ class Creator:
                 "which this version does not have yet.",
                 hint="Use a cloud section with `provider=docker`.",
             )
+        for warning in template.warnings:
+            self._warn(warning)
         return template
+
+    def _warn(self, warning: Problem) -> None:
+        """Log a warning, once; of variables without effect users are told by the setup itself."""
+        if warning not in self._warned and "_var_" not in warning.key:
+            self._warned.add(warning)
+            log.warning("%s", warning)
+
+
+def _secret_names(cloud: ComponentRef) -> set[str]:
+    """Return the names of the keys of a cloud whose values are shown to nobody."""
+    from elasticluster.providers.registry import cloud_keys
+
+    return {key.name for keys in cloud_keys(cloud.type) for key in keys if key.secret}
 
 
 def _specs_of(template: Template, kinds: Collection[str]) -> dict[str, NodeSpec]:

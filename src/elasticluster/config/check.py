@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, TypeAlias
 
 from elasticluster.config.expand import DEFAULT
 from elasticluster.config.keys import Key
-from elasticluster.config.problems import Problem, did_you_mean
+from elasticluster.config.problems import Problem, Report, did_you_mean, shown
 from elasticluster.config.reader import Entry, Section
+from elasticluster.config.tables import WITHOUT_EFFECT
 from elasticluster.config.values import convert
+from elasticluster.exceptions import ConfigurationError
+
+_FEW = 10  # sections that a message lists
 
 Values: TypeAlias = dict[str, Any]
 """Values by name of their key, in the order of the table."""
@@ -51,6 +56,31 @@ def entry_values(
     return values, missing
 
 
+def provider_name(
+    key: Key, section: Section, tables: Mapping[str, object], report: Report, others: Iterable[str] = ()
+) -> str:
+    """Return which provider a section names; empty if there is no such provider.
+
+    Args:
+        key: the key that names it.
+        section: where to look.
+        tables: providers by name.
+        report: gets what is wrong.
+        others: names of further providers.
+    """
+    name: str = section_values((key,), section, report.problems).get(key.name, "")
+    known = set(others)
+    try:
+        if not name or name in known or name in tables:
+            return name
+        there = sorted({*tables, *known})
+        message = f"expected one of {', '.join(there)}, not {shown(name)}{did_you_mean(name, there)}"
+    except ConfigurationError as error:  # it is there, but cannot be imported
+        message = error.message
+    report.problems.append(section.entries[key.name].problem(message))
+    return ""
+
+
 def unknown_entries(section: Section, known: Iterable[str]) -> list[Entry]:
     """Return the entries of a section that nobody knows; those of ``[DEFAULT]`` are for other sections."""
     names = set(known)
@@ -58,20 +88,40 @@ def unknown_entries(section: Section, known: Iterable[str]) -> list[Entry]:
 
 
 def reject_unknown(
-    section: Section, known: Iterable[str], problems: list[Problem], guesses: Iterable[str] | None = None
+    section: Section,
+    known: Iterable[str],
+    report: Report,
+    guesses: Iterable[str] | None = None,
+    kind: str = "",
 ) -> None:
-    """Add a problem for each entry of a section that nobody knows.
+    """Report each entry of a section that nobody knows.
 
     Args:
         section: where to look.
         known: names of keys that somebody knows.
-        problems: gets what is wrong.
+        report: gets what is wrong; keys of older releases that do nothing are warnings.
         guesses: names that the user may have meant; None: those of `known`.
+        kind: type of the section, or cloud provider; empty: as the section's name says.
     """
     names = set(known)
     meant = sorted(names if guesses is None else guesses)
-    unknown = unknown_entries(section, names)
-    problems += [entry.problem(f"unknown key{did_you_mean(entry.key, meant)}") for entry in unknown]
+    for entry in unknown_entries(section, names):
+        if not without_effect(entry, report, kind):
+            report.problems.append(entry.problem(f"unknown key{report.did_you_mean(entry.key, meant)}"))
+
+
+def without_effect(entry: Entry, report: Report, kind: str = "") -> bool:
+    """Warn of a key of an older release that does nothing; return whether it is one.
+
+    Args:
+        entry: a key that nobody knows.
+        report: gets the warning.
+        kind: type of its section, or cloud provider; empty: as the section's name says.
+    """
+    reason = WITHOUT_EFFECT.get(kind or entry.section.partition("/")[0], {}).get(entry.key)
+    if reason:
+        report.warnings.append(entry.problem(f"has no effect: {reason}"))
+    return bool(reason)
 
 
 def refer(
@@ -91,6 +141,7 @@ def refer(
     if entry.text in sections:
         return sections[entry.text]
     guess = did_you_mean(entry.text, sections)
-    there = f" (there are: {', '.join(sections)})" if sections and not guess else ""
+    few = ", ".join(islice(sections, _FEW)) + (", …" if len(sections) > _FEW else "")
+    there = f" (there are: {few})" if sections and not guess else ""
     problems.append(entry.problem(f"there is no section [{kind}/{entry.text}]{there}{guess}"))
     return None

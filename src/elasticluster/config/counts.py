@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from elasticluster.config.problems import Problem, did_you_mean, shown
 from elasticluster.config.reader import Entry, Section
+from elasticluster.config.tables import CLUSTER_KEYS, NODE_KEYS
 from elasticluster.config.values import whole_number
 from elasticluster.exceptions import UsageError
 from elasticluster.naming import check_kind
@@ -15,6 +16,10 @@ from elasticluster.naming import check_kind
 MOST_NODES = 100_000
 """More nodes of a kind are taken for a slip of the finger."""
 
+GLOBAL = "global"
+"""Stands for all kinds in the names of variables, so that no kind can have this name."""
+
+_KEYS = frozenset(key.name for key in (*CLUSTER_KEYS, *NODE_KEYS))
 _COUNT_RE = re.compile(r"(.+)_(nodes|nodes_min)", re.DOTALL)
 
 
@@ -52,7 +57,7 @@ def cluster_counts(cluster: Section, kinds_with_groups: Collection[str]) -> Coun
     """Find the numbers of nodes in a ``[cluster/NAME]`` section.
 
     ``KIND_nodes=N`` and ``KIND_nodes_min=N`` are looked for, and a bare ``KIND=N`` if the setup section
-    has groups for such a kind.
+    has groups for such a kind. A kind may have the name of a key, like ``login``: bare, that is the key.
 
     Args:
         cluster: the section, complete.
@@ -63,7 +68,7 @@ def cluster_counts(cluster: Section, kinds_with_groups: Collection[str]) -> Coun
         match = _COUNT_RE.fullmatch(key)
         if match and match[2] == "nodes":
             finder.add(match[1], key, entry)
-        elif not match and key in kinds_with_groups:
+        elif not match and key in kinds_with_groups and key not in _KEYS:
             finder.add(key, key, entry)
     for key, entry in cluster.entries.items():
         if key.endswith("_nodes_min"):
@@ -89,6 +94,9 @@ class _CountFinder:
             check_kind(kind)
         except ValueError as exc:
             self.problems.append(entry.problem(str(exc)))
+        if kind == GLOBAL:
+            message = f"'{GLOBAL}' cannot be a kind of node: {GLOBAL}_var_NAME is a variable of all kinds"
+            self.problems.append(entry.problem(message))
 
     def add_least(self, kind: str, key: str, entry: Entry) -> None:
         """Take the least number of nodes of a kind."""

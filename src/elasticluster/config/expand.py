@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from elasticluster.config.problems import did_you_mean
 from elasticluster.config.reader import Document, Entry, Section
-from elasticluster.config.tables import RENAMED, RENAMED_SUFFIX
+from elasticluster.config.tables import INVERTED, RENAMED, RENAMED_SUFFIX
+from elasticluster.config.values import truth
 
 _PLAYBOOKS = str(Path(__file__).resolve().parent.parent / "playbooks")
 _BUILT_IN = {"elasticluster_playbooks": _PLAYBOOKS, "ansible_pb_dir": _PLAYBOOKS}
@@ -38,6 +39,29 @@ _VARIABLE_RE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0
 _SCRIPTS = frozenset({"image_userdata"})
 _KIND_PARTS = 3  # of a section's name: cluster/NAME/KIND
 _DEPTH = 10  # names within names; as in configparser
+_LONGEST = 1_000_000  # characters that names may make of a value
+
+
+class SectionsByName(Mapping[str, Section]):
+    """Some of the sections, by a part of their name; each is made complete when it is looked at.
+
+    Args:
+        sections: all of them.
+        full: the whole name of each.
+    """
+
+    def __init__(self, sections: Sections, full: Mapping[str, str]) -> None:
+        self._sections = sections
+        self._full = full
+
+    def __getitem__(self, name: str) -> Section:
+        return self._sections[self._full[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._full)
+
+    def __len__(self) -> int:
+        return len(self._full)
 
 
 class Sections:
@@ -49,72 +73,115 @@ class Sections:
 
     def __init__(self, document: Document) -> None:
         default = document.sections.get(DEFAULT)
-        inherited = default.entries if default else {}
-        self._all = {name: _complete(raw, inherited) for name, raw in document.sections.items()}
+        self._inherited = default.entries if default else {}
+        self._raw = document.sections
+        self._literal = document.literal
+        self._complete: dict[str, Section] = {}
+        self._by_type: dict[str, dict[str, str]] = {}
+        self._by_cluster: dict[str, dict[str, str]] = {}
+        for name in self._raw:
+            kind, *rest = name.split("/", _KIND_PARTS - 1)
+            if len(rest) == 1 and rest[0]:
+                self._by_type.setdefault(kind, {})[rest[0]] = name
+            elif kind == "cluster" and rest:
+                self._by_cluster.setdefault(rest[0], {})["/".join(rest[1:])] = name
+
+    def __getitem__(self, name: str) -> Section:
+        if name not in self._complete:
+            self._complete[name] = _complete(self._raw[name], self._inherited, literal=self._literal)
+        return self._complete[name]
 
     def get(self, name: str) -> Section | None:
         """Return the section called `name`; None if there is none."""
-        return self._all.get(name)
+        return self[name] if name in self._raw else None
+
+    def environment_of(self, entry: Entry) -> tuple[str, ...]:
+        """Return the names of the environment variables that are in the value of an entry."""
+        if self._literal or entry.key in _SCRIPTS:
+            return ()
+        known = self._raw[entry.section].entries
+        text = _Names({**self._inherited, **known}).filled_in(known[entry.key].text)
+        names = (match[1] or match[2] for match in _VARIABLE_RE.finditer(text))
+        return tuple(dict.fromkeys(name for name in names if name not in _BUILT_IN and name in os.environ))
 
     def names(self) -> list[str]:
         """Return the names of all sections, in the order of the files."""
-        return list(self._all)
+        return list(self._raw)
 
-    def of_type(self, kind: str) -> dict[str, Section]:
+    def of_type(self, kind: str) -> Mapping[str, Section]:
         """Return the sections ``[KIND/NAME]`` by NAME."""
-        return {name: s for name, s in self._below(f"{kind}/").items() if name and "/" not in name}
+        return SectionsByName(self, self._by_type.get(kind, {}))
 
-    def of_cluster(self, template: str) -> dict[str, Section]:
+    def of_cluster(self, template: str) -> Mapping[str, Section]:
         """Return the sections ``[cluster/TEMPLATE/KIND]`` by KIND."""
-        return self._below(f"cluster/{template}/")
-
-    def _below(self, start: str) -> dict[str, Section]:
-        return {name.removeprefix(start): s for name, s in self._all.items() if name.startswith(start)}
+        return SectionsByName(self, self._by_cluster.get(template, {}))
 
 
-def _complete(raw: Section, inherited: Mapping[str, Entry]) -> Section:
-    """Return a section with its values expanded and its keys under their present names."""
-    section = Section(raw.name, raw.at, problems=list(raw.problems))
-    known = {**inherited, **raw.entries}
+def _complete(raw: Section, inherited: Mapping[str, Entry], *, literal: bool) -> Section:
+    """Return a section with its values expanded, unless `literal`, and its keys under their present names."""
+    section = Section(raw.name, raw.at, problems=list(raw.problems), warnings=list(raw.warnings))
     parts = raw.name.split("/")
+    known = {**inherited, **raw.entries}
+    names = _Names(known)
     for entry in (known if len(parts) < _KIND_PARTS else raw.entries).values():
         try:
-            complete = replace(entry, text=_expanded(entry, known))
+            complete = entry if literal else replace(entry, text=_expanded(entry, names))
         except ValueError as exc:
             section.problems.append(entry.problem(str(exc)))
             complete = entry
-        _add(section, _new_name(parts[0], entry.key), complete)
+        _add(section, parts[0], complete)
     return section
 
 
-def _expanded(entry: Entry, known: Mapping[str, Entry]) -> str:
-    text = _with_names(entry.text, known, _DEPTH)
+def _expanded(entry: Entry, names: _Names) -> str:
+    text = names.filled_in(entry.text)
     if entry.key in _SCRIPTS:
         return text
     return _VARIABLE_RE.sub(_variable, text)
 
 
-def _with_names(text: str, known: Mapping[str, Entry], depth: int) -> str:
-    """Return `text` with ``%(NAME)s`` replaced.
+class _Names:
+    """Replaces ``%(NAME)s``.
 
-    Raises:
-        ValueError: a name is unknown, or stands for itself.
+    Args:
+        known: what the names stand for.
     """
 
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if name is None:
-            return "%"
-        if name in known:
-            return _with_names(known[name].text, known, depth - 1)
-        if name in _BUILT_IN:
-            return _BUILT_IN[name]
-        guess = did_you_mean(name, {**known, **_BUILT_IN})
-        raise ValueError(f"%({name})s names no key of this section or of [{DEFAULT}]{guess}")
+    def __init__(self, known: Mapping[str, Entry]) -> None:
+        self._known = known
+        self._values: dict[str, str] = {}  # each name once: they may be in each other many times
 
-    if not depth:
-        raise ValueError("names within %(…)s go round in a circle, or too deep")
-    return _NAME_RE.sub(value, text)
+    def filled_in(self, text: str, depth: int = _DEPTH) -> str:
+        """Return `text` with all names replaced.
+
+        Args:
+            text: what the user wrote.
+            depth: how many levels of names within names there may be.
+
+        Raises:
+            ValueError: a name is unknown, or stands for itself, or for far too much.
+        """
+        if not depth:
+            raise ValueError("names within %(…)s go round in a circle, or too deep")
+        parts, length, end = [], 0, 0
+        for match in _NAME_RE.finditer(text):
+            parts += [text[end : match.start()], "%" if match[1] is None else self._value(match[1], depth)]
+            length += len(parts[-1])
+            if length > _LONGEST:
+                raise ValueError(f"names within %(…)s make it longer than {_LONGEST} characters")
+            end = match.end()
+        return "".join([*parts, text[end:]])
+
+    def _value(self, name: str, depth: int) -> str:
+        if name not in self._values:
+            if name in self._known:
+                self._values[name] = self.filled_in(self._known[name].text, depth - 1)
+            elif name in _BUILT_IN:
+                self._values[name] = _BUILT_IN[name]
+            else:
+                guess = did_you_mean(name, {**self._known, **_BUILT_IN})
+                raise ValueError(f"%({name})s names no key of this section or of [{DEFAULT}]{guess}")
+        return self._values[name]
 
 
 def _variable(match: re.Match[str]) -> str:
@@ -122,17 +189,28 @@ def _variable(match: re.Match[str]) -> str:
     return _BUILT_IN.get(name) or os.environ.get(name, match[0])
 
 
+def _add(section: Section, kind: str, entry: Entry) -> None:
+    """Add an entry under its present name; of an old and a new name, one has to go."""
+    name = _new_name(kind, entry.key)
+    if entry.key in INVERTED.get(kind, {}):
+        entry = _inverted(entry)
+    other = section.entries.get(name)
+    if other and other.section == entry.section and other.text != entry.text:
+        section.problems.append(entry.repeats(other))
+    section.entries[name] = entry
+
+
 def _new_name(kind: str, key: str) -> str:
     """Return today's name of a key."""
     for old, new in RENAMED_SUFFIX.get(kind, {}).items():
         if key.endswith(old):
             return key.removesuffix(old) + new
-    return RENAMED.get(kind, {}).get(key, key)
+    return RENAMED.get(kind, {}).get(key) or INVERTED.get(kind, {}).get(key, key)
 
 
-def _add(section: Section, name: str, entry: Entry) -> None:
-    """Add an entry under its present name; of an old and a new name, one has to go."""
-    other = section.entries.get(name)
-    if other and other.section == entry.section and other.text != entry.text:
-        section.problems.append(entry.repeats(other))
-    section.entries[name] = entry
+def _inverted(entry: Entry) -> Entry:
+    """Return an entry that says the opposite; one that is neither yes nor no is told later."""
+    try:
+        return replace(entry, text="no" if truth(entry.text) else "yes")
+    except ValueError:
+        return entry

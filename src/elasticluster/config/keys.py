@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-KeyType: TypeAlias = Literal["str", "int", "float", "bool", "path", "url", "list"]
-"""What the text after ``=`` becomes; ``path`` is a file that must exist, ``list`` is comma-separated."""
+KeyType: TypeAlias = Literal["str", "int", "float", "bool", "path", "folder", "url", "list"]
+"""What the text after ``=`` becomes; ``path`` is a file that must exist, ``folder`` may be made later,
+``list`` is comma-separated."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Key:
         help: one sentence for people.
         choices: the only texts allowed; empty for any.
         place: whether it says which cloud is meant, so that it cannot change under a running cluster.
+        secret: whether its value is shown to nobody.
+        minimum: the least number allowed, of an ``int`` or ``float``; None for any.
+        environment: environment variables that the provider takes it from where it is left out.
     """
 
     name: str
@@ -30,3 +34,6 @@ class Key:
     help: str = ""
     choices: tuple[str, ...] = ()
     place: bool = False
+    secret: bool = False
+    minimum: float | None = None
+    environment: tuple[str, ...] = ()

@@ -9,23 +9,30 @@ are read here, by its rules (as set up by the original: ``strict=False``, case-s
 
 One rule is added: an indented ``#!`` line continues a value, so that a script can begin on its own line.
 
-A line that is none of these belongs to the problems of its section, and reading goes on: only who needs
-that section is told.
+A line that is none of these, or not text, belongs to the problems of its section, and reading goes on: only
+who needs that section is told. A key or section that says something else than it did before in the same file
+gets a warning.
+
+Reading takes time in proportion to the size of the files, whatever is in them.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from elasticluster.config.problems import Position, Problem, failure
+from elasticluster.config.problems import Position, Problem, failure, shown
 
 _HEADER_RE = re.compile(r"\[([^\[\]]+)\]\s*(?:[#;].*)?")
-_KEY_RE = re.compile(r"([^=:]+?)\s*[=:]\s*(.*)", re.DOTALL)
+_SEPARATOR_RE = re.compile(r"[=:]")
+_MOST_BYTES = 100_000_000  # of a file; a larger one, or one without an end, is no configuration
+_MOST_PROBLEMS = 100  # lines of a section, or outside of any, that are told; then nobody reads on
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,14 @@ class Section:
         at: where it begins (first).
         entries: by the key's name.
         problems: lines that could not be understood.
+        warnings: what is likely not meant, though it can be understood.
     """
 
     name: str
     at: Position
     entries: dict[str, Entry] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def problem(self, message: str, key: str = "") -> Problem:
         """Return a problem with this section, or with a `key` that is missing in it."""
@@ -87,30 +96,45 @@ class Document:
         paths: the files, in the order read.
         sections: by name, in the order of the files.
         problems: what is wrong outside of any section.
+        literal: whether values mean what they say: nothing in them stands for something else.
     """
 
     paths: tuple[str, ...]
     sections: dict[str, Section] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    literal: bool = False
 
 
 def config_files(path: str | Path) -> list[Path]:
     """Return the files that make up a configuration: `path` and, sorted, ``path.d/*.conf``.
 
-    `path` itself is left out if it does not exist but the folder has files. Nothing is opened.
+    `path` itself is left out if it does not exist but the folder has files. No file is opened.
+
+    Raises:
+        ConfigurationError: the folder is there, but cannot be looked at.
     """
     main = Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser() raises for unknown users
-    more = sorted(Path(f"{main}.d").glob("*.conf"))
-    if os.path.exists(main) or not more:  # noqa: PTH110 - Path.exists() raises where it may not look
+    more = _conf_files(f"{main}.d")
+    if os.path.lexists(main) or not more:  # a link to nowhere is told, not passed over
         return [main, *more]
     return more
+
+
+def _conf_files(folder: str) -> list[Path]:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - a glob keeps quiet about a folder that cannot be read
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return []
+    except OSError as exc:
+        raise failure([Problem(Position(folder), f"cannot be read: {exc.strerror}")]) from exc
+    return [Path(folder, name) for name in sorted(names) if name.endswith(".conf")]
 
 
 def read_files(paths: Iterable[Path]) -> Document:
     """Read configuration files; later ones win.
 
     Raises:
-        ConfigurationError: a file is missing, is a directory, cannot be read, or is not UTF-8 text.
+        ConfigurationError: a file is missing, is a directory, cannot be read, or is no text at all.
     """
     files = list(paths)
     document = Document(tuple(map(str, files)))
@@ -118,20 +142,39 @@ def read_files(paths: Iterable[Path]) -> Document:
         scanner = _Scanner(str(path), document)
         for number, line in enumerate(io.StringIO(_text(path), newline=None), start=1):
             scanner.feed(number, line)
+        scanner.finish()
     return document
 
 
 def _text(path: Path) -> str:
+    """Return what is in a file; bytes that are not UTF-8 are there as lone surrogates."""
     try:
-        content = path.read_bytes()
-        return content.decode("utf-8-sig")
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
     except FileNotFoundError as exc:
         raise failure([Problem(Position(str(path)), "there is no such file")]) from exc
-    except OSError as exc:
-        raise failure([Problem(Position(str(path)), f"cannot be read: {exc.strerror}")]) from exc
-    except UnicodeDecodeError as exc:
-        line = content.count(b"\n", 0, exc.start) + 1
-        raise failure([Problem(Position(str(path), line), "is not UTF-8 text")]) from exc
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise failure([Problem(Position(str(path)), f"cannot be read: {reason}")]) from exc
+    if content.startswith(_UTF16):
+        raise failure([Problem(Position(str(path), 1), "is not UTF-8 text but UTF-16: save it as UTF-8")])
+    if len(content) > _MOST_BYTES:
+        message = f"is larger than {_MOST_BYTES // 1_000_000} MB: it cannot be a configuration"
+        raise failure([Problem(Position(str(path)), message)])
+    return content.decode("utf-8-sig", "surrogateescape")
+
+
+def _no_text(line: str) -> str:
+    """Return why a line is no text; empty if it is."""
+    if "\0" in line:
+        return "has a NUL byte: expected text"
+    if line.isascii():
+        return ""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8 text"
+    return ""
 
 
 class _Scanner:
@@ -143,6 +186,8 @@ class _Scanner:
         self._section: Section | None = None  # None again after a broken header: its keys belong nowhere
         self._broken_header = False
         self._key = ""  # the one that an indented line would continue
+        self._value: list[str] = []  # its lines so far
+        self._at = Position(path)
         self._indent = 0
         self._blanks = 0  # blank lines since; they are part of the value if it goes on
 
@@ -155,18 +200,34 @@ class _Scanner:
             self._blanks += 1
         elif text[0] in "#;" and not (continues and text.startswith("#!")):
             return
+        elif reason := _no_text(text):
+            self._refuse(text, Position(self._path, number), reason)
         elif continues:
-            self._continue(text)
+            self._value += ["" for _ in range(self._blanks)] + [text]
+            self._blanks = 0
         else:
-            self._indent, self._key, self._blanks = indent, "", 0
+            self.finish()
+            self._indent = indent
             self._begin(text, Position(self._path, number))
+
+    def finish(self) -> None:
+        """Add the key whose value no further line continues."""
+        section, key = self._section, self._key
+        if section and key:
+            entry = Entry(section.name, key, "\n".join(self._value), self._at)
+            old = section.entries.get(key)
+            if old and old.text != entry.text and old.at.path == self._path:
+                section.warnings.append(entry.problem(f"takes the place of line {old.at.line}"))
+            section.entries[key] = entry
+        self._key, self._value, self._blanks = "", [], 0
 
     def _begin(self, text: str, at: Position) -> None:
         """Take a line that continues nothing."""
+        separator = _SEPARATOR_RE.search(text)
         if text.startswith("["):
             self._open(text, at)
-        elif match := _KEY_RE.fullmatch(text):
-            self._add(match[1], match[2], at)
+        elif separator and separator.start():
+            self._add(text[: separator.start()].rstrip(), text[separator.end() :].lstrip(), at)
         else:
             self._complain(at, "expected [SECTION], KEY=VALUE or a comment")
 
@@ -182,20 +243,21 @@ class _Scanner:
 
     def _add(self, key: str, value: str, at: Position) -> None:
         if self._section:
-            self._key = key
-            self._section.entries[key] = Entry(self._section.name, key, value, at)
+            self._key, self._value, self._at = key, [value], at
         elif not self._broken_header:
-            self._complain(at, f"key '{key}' comes before the first [SECTION]")
+            self._complain(at, f"key {shown(key)} comes before the first [SECTION]")
 
-    def _continue(self, text: str) -> None:
-        if self._section:
-            old = self._section.entries[self._key]
-            joined = old.text + "\n" * (self._blanks + 1) + text
-            self._section.entries[self._key] = replace(old, text=joined)
-        self._blanks = 0
+    def _refuse(self, text: str, at: Position, reason: str) -> None:
+        """Take a line that is no text; the keys after a header that is none belong to no section."""
+        if text.startswith("["):
+            self.finish()
+            self._section, self._broken_header = None, True
+        self._complain(at, reason)
 
     def _complain(self, at: Position, message: str) -> None:
-        if self._section:
-            self._section.problems.append(Problem(at, message, self._section.name))
-        else:
-            self._document.problems.append(Problem(at, message))
+        """Add a problem; after many of them, that there are more."""
+        found = self._section.problems if self._section else self._document.problems
+        if len(found) == _MOST_PROBLEMS:
+            message = "this line and others cannot be understood either: is this a configuration file?"
+        if len(found) <= _MOST_PROBLEMS:
+            found.append(Problem(at, message, self._section.name if self._section else ""))

@@ -6,25 +6,28 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from elasticluster.config.check import (
     Values,
     entry_values,
+    provider_name,
     refer,
     reject_unknown,
     section_values,
     unknown_entries,
+    without_effect,
 )
 from elasticluster.config.counts import Counts, KindCount, cluster_counts
+from elasticluster.config.documented import DOCUMENTED, OPEN
 from elasticluster.config.expand import Sections
 from elasticluster.config.keys import Key
-from elasticluster.config.problems import Problem, did_you_mean, shown
-from elasticluster.config.reader import Section
+from elasticluster.config.problems import Report, did_you_mean, in_order, nearest, shown
+from elasticluster.config.reader import Entry, Section
 from elasticluster.config.setup_section import SetupSection, groups_for, variables
 from elasticluster.config.tables import (
     CLUSTER_KEYS,
-    DOCUMENTED_PROVIDERS,
     LOGIN_KEYS,
     NODE_KEYS,
     PROVIDER,
@@ -56,35 +59,44 @@ class Cloud(NamedTuple):
     available: bool
 
 
-def check_cloud(section: Section, providers: ProviderTables, problems: list[Problem]) -> Cloud | None:
+def is_available(provider: str, providers: ProviderTables) -> bool:
+    """Whether this version has a cloud provider; one that nobody knows is for others to tell."""
+    name = RENAMED_PROVIDER.get(provider, provider)
+    return name not in DOCUMENTED or name in providers
+
+
+def check_cloud(section: Section, providers: ProviderTables, report: Report) -> Cloud | None:
     """Check a ``[cloud/NAME]`` section; None if no such provider is known."""
-    problems += section.problems
-    name = section_values((PROVIDER,), section, problems).get("provider", "")
-    name = name if name in providers else RENAMED_PROVIDER.get(name, name)
-    if name not in providers and name not in DOCUMENTED_PROVIDERS:
-        if name:
-            known = sorted({*providers, *DOCUMENTED_PROVIDERS})
-            message = f"expected one of {', '.join(known)}, not {shown(name)}{did_you_mean(name, known)}"
-            problems.append(section.entries[PROVIDER.name].problem(message))
+    report.problems.extend(section.problems)
+    report.warnings.extend(section.warnings)
+    name = RENAMED_PROVIDER.get(section.text(PROVIDER.name), "")
+    name = name or provider_name(PROVIDER, section, providers, report, DOCUMENTED)
+    if not name:
         return None
+    available = name in providers
+    if not available:
+        message = f"this version cannot start clusters on '{name}' yet"
+        report.warnings.append(section.entries[PROVIDER.name].problem(message))
+    tables = providers[name] if available else DOCUMENTED[name]
     values = {key: entry.text for key, entry in section.entries.items() if key != PROVIDER.name}
-    node_keys: Collection[Key] | None = None
-    if tables := providers.get(name):
-        cloud_keys, node_keys = tables
-        values = section_values(cloud_keys, section, problems)
-        reject_unknown(section, (PROVIDER.name, *(key.name for key in cloud_keys)), problems)
+    if tables:
+        others = values if name in OPEN and not available else {}
+        values = {**others, **section_values(tables[0], section, report.problems)}
+        known_here = (PROVIDER.name, *(key.name for key in tables[0]), *others)
+        reject_unknown(section, known_here, report, kind=name)
     ref = ComponentRef(type=name, args=values, section=section.name.partition("/")[2])
-    return Cloud(ref, node_keys, available=name in providers)
+    return Cloud(ref, tables[1] if tables else None, available)
 
 
-def check_login(section: Section, problems: list[Problem]) -> Values:
+def check_login(section: Section, report: Report) -> Values:
     """Check a ``[login/NAME]`` section and return its values."""
-    problems += section.problems
-    values = section_values(LOGIN_KEYS, section, problems)
-    reject_unknown(section, (key.name for key in LOGIN_KEYS), problems)
+    report.problems.extend(section.problems)
+    report.warnings.extend(section.warnings)
+    values = section_values(LOGIN_KEYS, section, report.problems)
+    reject_unknown(section, (key.name for key in LOGIN_KEYS), report)
     if section.text("user_key_private") and not section.text("user_key_public"):
         message = "is missing, although user_key_private is set; it usually is the same file with .pub"
-        problems.append(section.problem(message, "user_key_public"))
+        report.problems.append(section.problem(message, "user_key_public"))
     return values
 
 
@@ -98,13 +110,13 @@ class TemplateResolver:
         setups: keys of setup providers.
 
     Attributes:
-        problems: what was found by :meth:`resolve`; if anything was, its result is not to be used.
+        report: what was found by :meth:`resolve`; if there are problems, its result is not to be used.
     """
 
     def __init__(
         self, cluster: Section, sections: Sections, providers: ProviderTables, setups: SetupTables
     ) -> None:
-        self.problems: list[Problem] = list(cluster.problems)
+        self.report = Report(list(cluster.problems), list(cluster.warnings))
         self._cluster = cluster
         self._name = cluster.name.partition("/")[2]
         self._sections = sections
@@ -115,13 +127,13 @@ class TemplateResolver:
 
     def resolve(self) -> Template:
         """Check everything and return the template."""
-        fixed = section_values(CLUSTER_KEYS, self._cluster, self.problems)
+        fixed = section_values(CLUSTER_KEYS, self._cluster, self.report.problems)
         self._check_seconds(fixed)
         self._check_proxy_command(fixed.get("ssh_proxy_command", ""))
         cloud, login_values, setup = self._cloud(), self._login_values(), self._refer("setup")
         login = _login(login_values, fixed)
         counts = self._counts(setup)
-        return Template(
+        template = Template(
             name=self._name,
             cloud=cloud.ref,
             cloud_available=cloud.available,
@@ -133,28 +145,31 @@ class TemplateResolver:
             start_failure=fixed.get("start_failure", ""),
             extra={key: fixed[key] for key in ("thread_pool_max_size",) if key in fixed},
         )
+        return replace(template, warnings=tuple(in_order(self.report.warnings)))
 
     def _refer(self, kind: str) -> Section | None:
-        return refer(self._sections.of_type(kind), self._cluster, kind, self.problems)
+        return refer(self._sections.of_type(kind), self._cluster, kind, self.report.problems)
 
     def _cloud(self) -> Cloud:
         section = self._refer("cloud")
-        cloud = check_cloud(section, self._providers, self.problems) if section else None
+        cloud = check_cloud(section, self._providers, self.report) if section else None
         return cloud or Cloud(ComponentRef(type=""), None, available=False)
 
     def _login_values(self) -> Values:
         section = self._refer("login")
-        return check_login(section, self.problems) if section else {}
+        return check_login(section, self.report) if section else {}
 
     def _setup(self, section: Section | None, kinds: Sequence[str], login: Login) -> ComponentRef:
         if not section:
             return ComponentRef(type="")
-        return SetupSection(section, self._cluster, kinds, self._setups, self.problems).component(login)
+        return SetupSection(section, self._cluster, kinds, self._setups, self.report).component(login)
 
     def _check_seconds(self, values: Values) -> None:
         for name in ("ssh_probe_timeout", "start_timeout"):
             if values.get(name, 1) <= 0:
-                self.problems.append(self._cluster.entries[name].problem("expected more than 0 seconds"))
+                self.report.problems.append(
+                    self._cluster.entries[name].problem("expected more than 0 seconds")
+                )
 
     def _check_proxy_command(self, command: str) -> None:
         """A program that is missing would only be noticed when all machines are there."""
@@ -162,20 +177,22 @@ class TemplateResolver:
         if not _PLAIN_RE.fullmatch(program) or shutil.which(program):
             return
         message = f"there is no program {shown(program)}"
-        self.problems.append(self._cluster.entries["ssh_proxy_command"].problem(message))
+        self.report.problems.append(self._cluster.entries["ssh_proxy_command"].problem(message))
 
     def _counts(self, setup: Section | None) -> Counts:
         """Return the numbers of nodes; each kind needs groups."""
         groups = self._groups
         counts = cluster_counts(self._cluster, groups)
-        self.problems += counts.problems
+        self.report.problems += counts.problems
         if not counts.kinds:
-            self.problems.append(self._cluster.problem("no nodes: set KIND_nodes, as in compute_nodes=2"))
+            self.report.problems.append(
+                self._cluster.problem("no nodes: set KIND_nodes, as in compute_nodes=2")
+            )
         for kind, count in counts.kinds.items():
             if setup and kind not in groups:
                 has = f"groups for {', '.join(groups)}" if groups else "no groups at all"
                 message = f"[{setup.name}] ({setup.at}) has no {kind}_groups; it has {has}"
-                self.problems.append(count.entry.problem(message + did_you_mean(kind, groups)))
+                self.report.problems.append(count.entry.problem(message + did_you_mean(kind, groups)))
         return counts
 
     def _ssh_to(self, kinds: Mapping[str, KindCount]) -> str:
@@ -184,7 +201,7 @@ class TemplateResolver:
             return ""
         if not _is_target(entry.text, kinds):
             message = f"there is no kind or node {shown(entry.text)} in this template"
-            self.problems.append(entry.problem(message + did_you_mean(entry.text, kinds)))
+            self.report.problems.append(entry.problem(message + did_you_mean(entry.text, kinds)))
         return entry.text
 
     def _kinds(self, counts: Counts, cloud: Cloud, login: Values) -> dict[str, KindTemplate]:
@@ -197,7 +214,7 @@ class TemplateResolver:
         for kind, count in counts.kinds.items():
             own = self._kind_sections[kind].entries if kind in self._kind_sections else {}
             entries = {**shared, **own}
-            values, missing = entry_values(table.values(), entries, self.problems)
+            values, missing = entry_values(table.values(), entries, self.report.problems)
             for key in missing:
                 lacking.setdefault(key.name, []).append(kind)
             if "image_userdata" not in entries:
@@ -206,7 +223,7 @@ class TemplateResolver:
             kinds[kind] = KindTemplate(count=count.number, min_count=count.least, spec=spec)
         for name, lacks in lacking.items():
             message = f"is missing; nodes of kind {', '.join(lacks)} need it"
-            self.problems.append(self._cluster.problem(message, name))
+            self.report.problems.append(self._cluster.problem(message, name))
         return kinds
 
     def _node_table(self, counts: Counts, cloud: Cloud) -> dict[str, Key]:
@@ -219,29 +236,36 @@ class TemplateResolver:
         unknown = unknown_entries(self._cluster, {*_CLUSTER_NAMES, *table, *found})
         guesses = {*_CLUSTER_NAMES, *table, *(f"{kind}_nodes" for kind in self._groups)}
         for entry in unknown:
-            if match := _NEARLY_COUNT_RE.fullmatch(entry.key):
-                kind = match[1] or match[2]
-                message = f"unknown key; the number of nodes of kind '{kind}' is written '{kind}_nodes'"
-                self.problems.append(entry.problem(message))
-            elif cloud.node_keys is not None:
-                self.problems.append(entry.problem(f"unknown key{did_you_mean(entry.key, guesses)}"))
+            if not without_effect(entry, self.report):
+                self._reject(entry, guesses, closed=cloud.node_keys is not None)
         if cloud.node_keys is None:
             of_kinds = {name for section in self._kind_sections.values() for name in section.entries}
             rest = {*(entry.key for entry in unknown), *of_kinds} - _CLUSTER_NAMES - table.keys()
             table |= {name: Key(name, "str") for name in sorted(rest)}
         return table
 
+    def _reject(self, entry: Entry, guesses: Collection[str], *, closed: bool) -> None:
+        """Report a key that nobody knows, unless the provider may know it (not `closed`)."""
+        if match := _NEARLY_COUNT_RE.fullmatch(entry.key):
+            kind = match[1] or match[2]
+            kind = kind if kind in self._groups else nearest(entry.key, self._groups) or kind
+            message = f"unknown key; the number of nodes of kind '{kind}' is written '{kind}_nodes'"
+            self.report.problems.append(entry.problem(message))
+        elif closed and (self._groups or not entry.text.isdecimal()):  # without groups no kind is known
+            guess = self.report.did_you_mean(entry.key, guesses)
+            self.report.problems.append(entry.problem(f"unknown key{guess}"))
+
     def _check_kind_sections(self, kinds: Mapping[str, KindCount], table: Mapping[str, Key]) -> None:
         for kind, section in self._kind_sections.items():
-            self.problems += section.problems
+            self.report.problems += section.problems
+            self.report.warnings += section.warnings
             if kind not in kinds:
                 message = f"there are no nodes of kind '{kind}' in [{self._cluster.name}]"
-                self.problems.append(section.problem(message + did_you_mean(kind, kinds)))
-            for entry in unknown_entries(section, {*table, *_CLUSTER_NAMES}):
-                self.problems.append(entry.problem(f"unknown key{did_you_mean(entry.key, table)}"))
+                self.report.problems.append(section.problem(message + did_you_mean(kind, kinds)))
+            reject_unknown(section, {*table, *_CLUSTER_NAMES}, self.report, table)
             for name in _CLUSTER_NAMES & section.entries.keys():
                 message = f"holds for the whole cluster: move it to [{self._cluster.name}]"
-                self.problems.append(section.entries[name].problem(message))
+                self.report.problems.append(section.entries[name].problem(message))
 
 
 def _login(values: Values, cluster: Values) -> Login:
@@ -267,10 +291,11 @@ def _is_target(name: str, kinds: Mapping[str, KindCount]) -> bool:
     if name in kinds:
         return True
     try:
-        parts = NodeNamingPolicy.parse(name)
+        index = NodeNamingPolicy.parse(name)["index"]
     except ValueError:
         return False
-    kind, index = parts["kind"], parts["index"]
     policy = NodeNamingPolicy()
-    exists = kind in kinds and 1 <= index <= kinds[kind].number
-    return exists and name == policy.format(policy.pattern, kind=kind, index=index)
+    return any(
+        1 <= index <= count.number and name == policy.format(policy.pattern, kind=kind.lower(), index=index)
+        for kind, count in kinds.items()
+    )

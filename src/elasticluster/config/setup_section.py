@@ -6,17 +6,17 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from elasticluster.config.check import reject_unknown, section_values
+from elasticluster.config.check import provider_name, reject_unknown, section_values
+from elasticluster.config.counts import GLOBAL
 from elasticluster.config.expand import Sections
-from elasticluster.config.problems import Problem, did_you_mean, shown
+from elasticluster.config.problems import Report, did_you_mean
 from elasticluster.config.reader import Entry, Section
-from elasticluster.config.tables import SETUP_PROVIDER, SetupTables
+from elasticluster.config.tables import ANSIBLE_KEYS, SETUP_PROVIDER, SetupTables, Vocabulary
 from elasticluster.config.values import split_list
 from elasticluster.model import ComponentRef, Json, Login
 
 _GROUPS_RE = re.compile(r"([A-Za-z0-9-]+)_groups")
 _VARIABLE_RE = re.compile(r"([A-Za-z0-9-]+)_var_(.+)", re.DOTALL)  # a kind of node has no underscore
-_GLOBAL = "global"
 _LET_THROUGH = "ansible_"
 
 
@@ -47,29 +47,32 @@ def variables(section: Section) -> list[Variable]:
 
 
 class SetupSection:
-    """Checks a ``[setup/NAME]`` section for one cluster.
+    """Checks a ``[setup/NAME]`` section for one cluster, or for none.
 
     Args:
         setup: the section.
-        cluster: the ``[cluster/NAME]`` section, for the variables in it.
+        cluster: the ``[cluster/NAME]`` section, for the variables in it; None: there is none.
         kinds: the cluster's kinds of nodes.
         tables: keys of setup providers.
-        problems: gets what is wrong.
+        report: gets what is wrong.
     """
 
     def __init__(
         self,
         setup: Section,
-        cluster: Section,
+        cluster: Section | None,
         kinds: Sequence[str],
         tables: SetupTables,
-        problems: list[Problem],
+        report: Report,
     ) -> None:
         self._setup = setup
+        self._groups = group_entries(setup)
+        self._variables = variables(setup)
         self._cluster = cluster
+        self._of_cluster = variables(cluster) if cluster else []
         self._kinds = kinds
         self._tables = tables
-        self._problems = problems
+        self._report = report
 
     def component(self, login: Login) -> ComponentRef:
         """Return how to make the setup provider.
@@ -77,51 +80,68 @@ class SetupSection:
         Args:
             login: says who becomes root, and how.
         """
-        self._problems += self._setup.problems
-        groups = group_entries(self._setup)
+        self._report.problems += self._setup.problems
+        self._report.warnings += self._setup.warnings
+        groups = {kind: split_list(self._groups[kind].text) for kind in self._kinds if kind in self._groups}
+        self._check_kinds(self._variables, {*self._groups, *self._kinds}, self._setup)
+        if self._cluster:
+            self._check_kinds(self._of_cluster, set(self._kinds), self._cluster)
+        provider, values = self._values()
         args: dict[str, Json] = {
-            "groups": {kind: split_list(groups[kind].text) for kind in self._kinds if kind in groups},
-            "environment_vars": self._variables(),
+            "groups": groups,
+            "environment_vars": self._effective(),
             "sudo": login.image_sudo,
             "sudo_user": login.image_user_sudo,
         }
-        provider, values = self._values()
-        short = self._setup.name.partition("/")[2]
-        return ComponentRef(type=provider, args={**args, **values}, section=short)
+        return ComponentRef(
+            type=provider, args={**args, **values}, section=self._setup.name.partition("/")[2]
+        )
 
     def _values(self) -> tuple[str, dict[str, Json]]:
         """Return the provider's name and its own keys."""
-        name = section_values((SETUP_PROVIDER,), self._setup, self._problems)[SETUP_PROVIDER.name]
-        if name not in self._tables:
-            message = f"expected one of {', '.join(sorted(self._tables))}, not {shown(name)}"
-            entry = self._setup.entries[SETUP_PROVIDER.name]
-            self._problems.append(entry.problem(message + did_you_mean(name, self._tables)))
+        name = provider_name(SETUP_PROVIDER, self._setup, self._tables, self._report)
+        if not name:
             return name, {}
-        found = {f"{kind}_groups" for kind in group_entries(self._setup)}
-        found |= {SETUP_PROVIDER.name, *(variable.key for variable in variables(self._setup))}
-        keys = self._tables[name]
-        known = {key.name for key in keys or ()}
+        found = {f"{kind}_groups" for kind in self._groups}
+        found |= {SETUP_PROVIDER.name, *(variable.key for variable in self._variables)}
+        table = self._tables[name]
+        known = {key.name for key in table.keys} if table else set()
         others = {
             key: entry.text for key, entry in self._setup.entries.items() if key not in {*found, *known}
         }
-        if keys is None:
+        if table is None:
             return name, others
-        values = section_values(keys, self._setup, self._problems)
+        values = section_values(table.keys, self._setup, self._report.problems)
+        section_values(ANSIBLE_KEYS, self._setup, self._report.problems)
+        if table.vocabulary:
+            self._check_words(table.vocabulary(values))
         values |= {key: text for key, text in others.items() if key.startswith(_LET_THROUGH)}
         guesses = {*known, *(f"{kind}_groups" for kind in self._kinds)}
-        reject_unknown(self._setup, {*found, *known, *values}, self._problems, guesses)
+        reject_unknown(self._setup, {*found, *known, *values}, self._report, guesses)
         return name, values
 
-    def _variables(self) -> dict[str, dict[str, str]]:
+    def _check_words(self, vocabulary: Vocabulary) -> None:
+        """Report the groups and variables that mean nothing."""
+        for entry in self._groups.values():
+            for group in split_list(entry.text):
+                self._add(entry, vocabulary.group_problem(group), vocabulary.group_warning(group))
+        for _, _, name, entry in (*self._variables, *self._of_cluster):
+            problem = vocabulary.variable_problem(name, entry.text)
+            self._add(entry, problem, vocabulary.variable_warning(name))
+
+    def _add(self, entry: Entry, problem: str, warning: str) -> None:
+        if problem:
+            self._report.problems.append(entry.problem(problem))
+        elif warning:
+            self._report.warnings.append(entry.problem(warning))
+
+    def _effective(self) -> dict[str, dict[str, str]]:
         """Return each kind's variables: its own before global ones, the cluster's before the setup's."""
-        setup, cluster = variables(self._setup), variables(self._cluster)
-        self._check_kinds(setup, {*group_entries(self._setup), *self._kinds}, self._setup)
-        self._check_kinds(cluster, set(self._kinds), self._cluster)
         return {
             kind: {
                 v.name: v.entry.text
-                for wanted in (_GLOBAL, kind)
-                for v in (*setup, *cluster)
+                for wanted in (GLOBAL, kind)
+                for v in (*self._variables, *self._of_cluster)
                 if v.kind == wanted
             }
             for kind in self._kinds
@@ -129,8 +149,9 @@ class SetupSection:
 
     def _check_kinds(self, found: Sequence[Variable], kinds: set[str], section: Section) -> None:
         """A variable of a kind that does not exist would be lost without a word."""
-        known = sorted({_GLOBAL, *kinds})
+        known = sorted({GLOBAL, *kinds})
         for variable in found:
             if variable.kind not in known:
                 message = f"'{variable.kind}' is no kind of node of [{section.name}]"
-                self._problems.append(variable.entry.problem(message + did_you_mean(variable.kind, known)))
+                guess = did_you_mean(variable.kind, known)
+                self._report.problems.append(variable.entry.problem(message + guess))

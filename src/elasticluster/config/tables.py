@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from elasticluster.config.keys import Key
 
@@ -13,11 +13,40 @@ ProviderTables: TypeAlias = Mapping[str, tuple[Collection[Key], Collection[Key]]
 None where a provider has no tables: its keys are handed on as text, unchecked.
 """
 
-SetupTables: TypeAlias = Mapping[str, Collection[Key] | None]
-"""Setup providers by name: their keys in ``[setup/NAME]``, besides groups, variables and ``ansible_…``.
 
-None where a provider has no table: its keys are handed on as text, unchecked.
-"""
+class Vocabulary(Protocol):
+    """Which groups and variables mean something to a setup provider, as configured in one section.
+
+    Each method returns an empty text if there is nothing to say.
+    """
+
+    def group_problem(self, group: str) -> str:
+        """Return why there is no such group."""
+
+    def group_warning(self, group: str) -> str:
+        """Return why nodes cannot be set up as this group, though it is no mistake to name it."""
+
+    def variable_problem(self, name: str, value: str) -> str:
+        """Return what is wrong with the name or the value of a variable."""
+
+    def variable_warning(self, name: str) -> str:
+        """Return why a variable does nothing, though it is no mistake to set it."""
+
+
+class SetupTable(NamedTuple):
+    """What ``[setup/NAME]`` of one provider may say.
+
+    Attributes:
+        keys: its keys, besides groups, variables and ``ansible_…``.
+        vocabulary: makes, of the values of these keys, what knows groups and variables; None: any are fine.
+    """
+
+    keys: Collection[Key]
+    vocabulary: Callable[[Mapping[str, Any]], Vocabulary] | None = None
+
+
+SetupTables: TypeAlias = Mapping[str, SetupTable | None]
+"""Setup providers by name. None where a provider has no table: its keys are handed on as text, unchecked."""
 
 PROVIDER = Key("provider", "str", required=True, help="which cloud provider to use")
 SETUP_PROVIDER = Key("provider", "str", default="ansible", help="which setup provider to use")
@@ -31,6 +60,13 @@ LOGIN_KEYS = (
     Key("user_key_private", "path", default="", help="private key; none: an SSH agent holds it"),
     Key("user_key_public", "path", default="", help="public key; none: a pair is made for each cluster"),
 )
+
+ANSIBLE_KEYS = (
+    Key("ansible_ssh_pipelining", "bool", help="whether tasks need one connection each instead of many"),
+    Key("ansible_forks", "int", minimum=1, help="nodes that are worked on at a time"),
+    Key("ansible_timeout", "int", minimum=1, help="seconds that a connection may take"),
+)
+"""Those keys ``ansible_…`` of ``[setup/NAME]`` whose values are checked; all are handed on as text."""
 
 CLUSTER_KEYS = (
     Key("cloud", "str", required=True, help="name of a [cloud/…] section"),
@@ -59,13 +95,18 @@ NODE_KEYS = (
 )
 
 STORAGE_KEYS = (
-    Key("storage_path", "str", default="", help="folder where clusters are remembered"),
+    Key(
+        "storage_path",
+        "folder",
+        default="",
+        help="folder, or URL of a database, where clusters are remembered",
+    ),
     Key("storage_type", "str", default="", choices=("json", "yaml", "pickle"), help="how they are written"),
 )
 
 RENAMED: Mapping[str, Mapping[str, str]] = {
-    "cloud": {"tenant_name": "project_name"},
-    "setup": {"ssh_pipelining": "ansible_ssh_pipelining"},
+    "cloud": {"tenant_name": "project_name", "nova_api_version": "compute_api_version"},
+    "setup": {"ssh_pipelining": "ansible_ssh_pipelining", "ansible_library": "ansible_module_dir"},
     "cluster": {"setup_provider": "setup", "image": "image_id", "frontend_class": "ssh_to"},
 }
 """By type of section: old name of a key -> present name."""
@@ -73,7 +114,20 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 RENAMED_SUFFIX: Mapping[str, Mapping[str, str]] = {"cluster": {"_min_nodes": "_nodes_min"}}
 """By type of section: old ending of a key -> present ending."""
 
-RENAMED_PROVIDER: Mapping[str, str] = {"boto": "ec2_boto"}
+INVERTED: Mapping[str, Mapping[str, str]] = {"cloud": {"auto_ip_assignment": "request_floating_ip"}}
+"""By type of section: old name of a truth value -> present name of its opposite."""
 
-DOCUMENTED_PROVIDERS = ("azure", "ec2_boto", "google", "libcloud", "opennebula", "openstack")
-"""Providers whose sections load, keys unchecked, also where this version does not have them."""
+_SAFE = "nothing is made quicker at the price of safety"
+
+WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
+    "azure": {
+        "certificate": "a service principal logs in with `secret`",
+        "wait_timeout": "`start_timeout` of the template says how long machines may take",
+    },
+    "setup": {"slow_but_safer": _SAFE, "safe_but_slower": _SAFE},
+    "cluster": {"node_name": "nodes are named by their kind and a number"},
+}
+"""By type of section, or cloud provider: key of an older release that is accepted, though it does nothing
+-> why."""
+
+RENAMED_PROVIDER: Mapping[str, str] = {"boto": "ec2_boto"}

@@ -33,7 +33,7 @@ class Template:
     Attributes:
         name: NAME.
         cloud: the cloud provider; its arguments are the keys of its section, by their types.
-        cloud_available: whether this version has that provider; if not, its keys are unchecked texts.
+        cloud_available: whether this version has that provider; if not, nothing can be started there.
         setup: the setup provider; its arguments are keyword arguments of its class: ``groups``
             (kind -> list of groups), ``environment_vars`` (kind -> variable -> text; global ones are
             in each kind), ``sudo``, ``sudo_user`` and the keys of its section.
@@ -43,6 +43,7 @@ class Template:
         start_timeout: seconds that instances may take to run, and again to answer SSH.
         start_failure: what becomes of machines made by a start that fails: ``keep`` or ``stop``.
         extra: ``thread_pool_max_size``, where given.
+        warnings: what is likely not meant, or does nothing in this version.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Template:
     start_timeout: float = 600
     start_failure: str = "keep"
     extra: Mapping[str, Json] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
     def with_counts(self, counts: Mapping[str, int]) -> Self:
         """Return this template with other numbers of nodes.

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from elasticluster.config.check import reject_unknown, section_values
 from elasticluster.config.counts import cluster_counts
 from elasticluster.config.expand import DEFAULT, Sections
-from elasticluster.config.problems import Problem, did_you_mean, failure
+from elasticluster.config.problems import Problem, Report, did_you_mean, failure, in_order
 from elasticluster.config.reader import Document, Section, config_files, read_files
-from elasticluster.config.resolve import TemplateResolver, check_cloud, check_login
-from elasticluster.config.setup_section import groups_for
+from elasticluster.config.resolve import TemplateResolver, check_cloud, check_login, is_available
+from elasticluster.config.setup_section import SetupSection, group_entries, groups_for
 from elasticluster.config.tables import STORAGE_KEYS, ProviderTables, SetupTables
 from elasticluster.config.template import KindTemplate, Template, TemplateSummary
 from elasticluster.exceptions import ConfigurationError, TemplateNotFound
-from elasticluster.model import ComponentRef
+from elasticluster.model import ComponentRef, Login
+
+if TYPE_CHECKING:
+    from elasticluster.config.show import Part
 
 __all__ = ["Configuration", "KindTemplate", "Storage", "Template", "TemplateSummary"]
 
@@ -42,7 +45,7 @@ class Configuration:
     Args:
         document: what was read.
         providers: keys of the cloud providers that this version has.
-        setups: keys of the setup providers that this version has.
+        setups: tables of the setup providers that this version has.
 
     Attributes:
         general_problems: what is wrong outside of sections; no template can be trusted then.
@@ -68,7 +71,7 @@ class Configuration:
             *paths: files; ``~`` is the home directory.
             providers: cloud providers by name: their keys in ``[cloud/NAME]`` and in ``[cluster/NAME]``;
                 None: not to be checked. Only tables of providers that a template uses are looked at.
-            setups: setup providers by name: their keys in ``[setup/NAME]``; None: not to be checked.
+            setups: setup providers by name: what ``[setup/NAME]`` may say; None: not to be checked.
 
         Raises:
             ConfigurationError: a file is missing, cannot be read, or is not UTF-8 text. What is wrong
@@ -94,14 +97,30 @@ class Configuration:
             ConfigurationError: something is wrong in it; all problems are named. It is a
                 :class:`voluptuous.MultipleInvalid` too.
         """
-        template, problems = self._resolve(name)
-        if problems:
-            raise failure(problems)
+        template, report = self._resolve(name)
+        if report.problems:
+            raise failure(report.problems)
         return template
+
+    def explain(self, name: str) -> tuple[Part, ...]:
+        """Return all values that a template comes to, without secrets, and where each came from.
+
+        Raises:
+            TemplateNotFound: there is none of that name.
+            ConfigurationError: something is wrong in it.
+        """
+        from elasticluster.config.show import explain
+
+        return explain(self.template(name), self._sections, self._providers, self._setups)
 
     def cloud_names(self) -> list[str]:
         """Return the names of all ``[cloud/NAME]`` sections, sorted."""
         return sorted(self._sections.of_type("cloud"))
+
+    def usable_cloud_names(self) -> list[str]:
+        """Return the same, without those of documented providers that this version does not have yet."""
+        sections = self._sections.of_type("cloud")
+        return [n for n in self.cloud_names() if is_available(sections[n].text("provider"), self._providers)]
 
     def cloud(self, name: str) -> ComponentRef:
         """Return how to make the provider of a ``[cloud/NAME]`` section.
@@ -114,10 +133,10 @@ class Configuration:
             raise ConfigurationError(
                 f"There is no section [cloud/{name}] in {', '.join(self.paths)}{did_you_mean(name, sections)}"
             )
-        problems: list[Problem] = []
-        cloud = check_cloud(sections[name], self._providers, problems)
-        if problems or cloud is None:
-            raise failure(problems)
+        report = Report()
+        cloud = check_cloud(sections[name], self._providers, report)
+        if report.problems or cloud is None:
+            raise failure(report.problems)
         if not cloud.available:
             raise ConfigurationError(
                 f"[cloud/{name}] is of provider '{cloud.ref.type}', which this version does not have yet."
@@ -134,9 +153,9 @@ class Configuration:
         Raises:
             ConfigurationError: something is wrong in it.
         """
-        storage, problems = self._storage()
-        if problems:
-            raise failure(problems)
+        storage, report = self._storage()
+        if report.problems:
+            raise failure(report.problems)
         return storage
 
     def section(self, name: str) -> Mapping[str, str]:
@@ -144,29 +163,64 @@ class Configuration:
         section = self._sections.get(name)
         return {key: entry.text for key, entry in section.entries.items()} if section else {}
 
-    def problems(self) -> list[Problem]:
-        """Return everything that is wrong anywhere, in the order of files and lines."""
-        found = [*self.general_problems, *self._storage()[1]]
-        for name in self._sections.names():
-            found += self._section_problems(name)
-        return sorted(set(found))
+    def problems(self, template: str | None = None) -> list[Problem]:
+        """Return everything that is wrong, in the order of files and lines.
 
-    def _clusters(self) -> dict[str, Section]:
+        Args:
+            template: name of the template to look at; None: look everywhere.
+
+        Raises:
+            TemplateNotFound: there is no template of that name.
+        """
+        report = self._report if template is None else self._resolve(template)[1]
+        return report.problems
+
+    def warnings(self, template: str | None = None) -> list[Problem]:
+        """Return what is likely not meant, or does nothing in this version, in the order of files and lines.
+
+        Args:
+            template: name of the template to look at; None: look everywhere.
+
+        Raises:
+            TemplateNotFound: there is no template of that name.
+        """
+        report = self._report if template is None else self._resolve(template)[1]
+        return report.warnings
+
+    @cached_property
+    def _report(self) -> Report:
+        """Everything there is to say about all sections."""
+        found = Report(list(self.general_problems))
+        reports = [self._storage()[1], *map(self._section_report, self._sections.names())]
+        for report in reports:
+            found.problems.extend(report.problems)
+            found.warnings.extend(report.warnings)
+        return found.sorted()
+
+    def _clusters(self) -> Mapping[str, Section]:
         return self._sections.of_type("cluster")
 
-    def _resolve(self, name: str) -> tuple[Template, list[Problem]]:
+    def _resolve(self, name: str) -> tuple[Template, Report]:
         clusters = self._clusters()
         if name not in clusters:
             raise self._not_found(name)
         resolver = TemplateResolver(clusters[name], self._sections, self._providers, self._setups)
         template = resolver.resolve()
-        return template, sorted({*self.general_problems, *resolver.problems})
+        report = resolver.report
+        return template, Report([*self.general_problems, *report.problems], report.warnings).sorted()
 
     def _not_found(self, name: str) -> TemplateNotFound:
         names = self.template_names()
         message = f"There is no template '{name}' in {', '.join(self.paths)}{did_you_mean(name, names)}"
         hint = f"Templates: {', '.join(names)}." if names else "No [cluster/NAME] section was found there."
-        return TemplateNotFound("\n".join([message, *map(str, self.general_problems)]), hint=hint)
+        lines = map(str, [*self.general_problems, *self._misspelt_types(name)])
+        return TemplateNotFound("\n".join([message, *lines]), hint=hint)
+
+    def _misspelt_types(self, name: str) -> list[Problem]:
+        """Return what is wrong with sections like ``[clutser/NAME]``."""
+        alike = [section for section in self._sections.names() if section.endswith(f"/{name}")]
+        unknown = [section for section in alike if section.removesuffix(f"/{name}") not in _TYPES]
+        return [problem for section in unknown for problem in self._section_report(section).problems]
 
     def _summary(self, name: str, cluster: Section) -> TemplateSummary:
         counts = cluster_counts(cluster, groups_for(cluster, self._sections))
@@ -174,38 +228,62 @@ class Configuration:
             name=name,
             cloud=cluster.text("cloud"),
             counts={kind: count.number for kind, count in counts.kinds.items()},
-            problems=tuple(sorted({*cluster.problems, *counts.problems})),
+            problems=tuple(in_order([*cluster.problems, *counts.problems])),
         )
 
-    def _storage(self) -> tuple[Storage, list[Problem]]:
+    def _storage(self) -> tuple[Storage, Report]:
         section = self._sections.get("storage")
         if not section:
-            return Storage(), []
-        problems = list(section.problems)
-        values = section_values(STORAGE_KEYS, section, problems)
-        reject_unknown(section, (key.name for key in STORAGE_KEYS), problems)
-        path = os.path.expanduser(values.get("storage_path", ""))  # noqa: PTH111 - Path("") would be "."
-        return Storage(path, values.get("storage_type", "")), problems
+            return Storage(), Report()
+        report = Report(list(section.problems), list(section.warnings))
+        values = section_values(STORAGE_KEYS, section, report.problems)
+        reject_unknown(section, (key.name for key in STORAGE_KEYS), report)
+        return Storage(values.get("storage_path", ""), values.get("storage_type", "")), report
 
-    def _section_problems(self, name: str) -> list[Problem]:
-        """Return what is wrong with a section, whether or not a template uses it."""
+    def _section_report(self, name: str) -> Report:
+        """Return what there is to say about a section, whether or not a template uses it."""
         section = self._sections.get(name)
         kind, *rest = name.split("/")
         if section is None or name in {DEFAULT, "storage"}:
-            return []
+            return Report()
         if kind not in _TYPES or not all(rest) or len(rest) not in _TYPES[kind]:
             guess = did_you_mean(kind, _TYPES)
             expected = (
                 "expected [cloud/NAME], [login/NAME], [setup/NAME], [cluster/NAME] or [cluster/NAME/KIND]"
             )
-            return [section.problem(f"no such section; {expected}{guess}")]
-        if kind == "cluster" and rest[0] not in self._clusters():
-            return [section.problem(f"there is no section [cluster/{rest[0]}]")]
-        problems = list(section.problems)
-        if kind == "cluster":
-            problems += self._resolve(rest[0])[1]
-        elif kind == "cloud":
-            check_cloud(section, self._providers, problems)
-        elif kind == "login":
-            check_login(section, problems)
-        return problems
+            return Report([section.problem(f"no such section; {expected}{guess}")])
+        if kind == "cluster" and len(rest) > 1:  # told with the cluster, if there is one
+            gone = rest[0] not in self._clusters()
+            return Report([section.problem(f"there is no section [cluster/{rest[0]}]")] if gone else [])
+        return self._checks[kind](section)
+
+    @property
+    def _checks(self) -> Mapping[str, Callable[[Section], Report]]:
+        return {
+            "cluster": lambda section: self._resolve(section.name.partition("/")[2])[1],
+            "cloud": self._cloud_report,
+            "login": self._login_report,
+            "setup": self._setup_report,
+        }
+
+    def _cloud_report(self, section: Section) -> Report:
+        report = Report()
+        check_cloud(section, self._providers, report)
+        return report
+
+    def _login_report(self, section: Section) -> Report:
+        report = Report()
+        check_login(section, report)
+        return report
+
+    def _setup_report(self, section: Section) -> Report:
+        """Check a setup section that no template uses; otherwise it is checked for those that do."""
+        report = Report()
+        if section.name.partition("/")[2] not in self._setups_in_use:
+            kinds = list(group_entries(section))
+            SetupSection(section, None, kinds, self._setups, report).component(Login())
+        return report
+
+    @cached_property
+    def _setups_in_use(self) -> frozenset[str]:
+        return frozenset(cluster.text("setup") for cluster in self._clusters().values())

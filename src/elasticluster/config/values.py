@@ -40,9 +40,12 @@ def convert(key: Key, entry: Entry) -> Any:
     if key.choices and text not in key.choices:
         expected = ", ".join(key.choices)
         raise ValueError(f"expected one of {expected}, not {shown(text)}{did_you_mean(text, key.choices)}")
-    if key.type == "path":
-        return readable_file(text, Path(entry.at.path).parent)
-    return _CONVERTERS[key.type](text)
+    if key.type in _PATHS:
+        return _PATHS[key.type](text, Path(entry.at.path).parent)
+    value = _CONVERTERS[key.type](text)
+    if key.minimum is not None and value < key.minimum:
+        raise ValueError(f"expected {key.minimum:g} or more, not {shown(text)}")
+    return value
 
 
 def whole_number(text: str) -> int:
@@ -71,7 +74,7 @@ def readable_file(text: str, base: Path) -> str:
     Raises:
         ValueError: there is no such file, or it is no file, or it cannot be read.
     """
-    path = os.path.abspath(base / os.path.expanduser(text))  # noqa: PTH100, PTH111 - links stay as they are
+    path = absolute(text, base)
     if not os.path.exists(path):  # noqa: PTH110 - Path.exists() raises where it may not look
         raise ValueError(f"there is no file '{path}'")
     if not os.path.isfile(path):  # noqa: PTH113 - same
@@ -81,7 +84,24 @@ def readable_file(text: str, base: Path) -> str:
     return path
 
 
-def _truth(text: str) -> bool:
+def absolute(text: str, base: Path) -> str:
+    """Return the absolute path of a file or folder, whether or not it is there; a URL stays as it is.
+
+    Args:
+        text: path; ``~`` is a home directory.
+        base: folder that a relative path starts from.
+    """
+    if "://" in text:
+        return text
+    return os.path.abspath(base / os.path.expanduser(text))  # noqa: PTH100, PTH111 - links stay as they are
+
+
+def truth(text: str) -> bool:
+    """Return whether a text says yes.
+
+    Raises:
+        ValueError: it says neither yes nor no.
+    """
     if text.lower() not in _TRUTH:
         raise ValueError(f"expected yes or no, not {shown(text)}")
     return _TRUTH[text.lower()]
@@ -113,7 +133,9 @@ _CONVERTERS: Mapping[str, Callable[[str], Any]] = {
     "str": str,
     "int": whole_number,
     "float": _number,
-    "bool": _truth,
+    "bool": truth,
     "url": _url,
     "list": split_list,
 }
+
+_PATHS: Mapping[str, Callable[[str, Path], str]] = {"path": readable_file, "folder": absolute}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from elasticluster.engine.events import Phase
 from elasticluster.engine.ports import SetupJob
@@ -14,6 +14,7 @@ from elasticluster.model import (
     Failure,
     Layer,
     NodeRecord,
+    NodeSpec,
     NodeState,
     Report,
     SetupResult,
@@ -31,6 +32,8 @@ class StartOptions:
         max_parallel: at most so many create calls at the same time; 0: as the provider sees fit.
         extra_args: further arguments for the configuration tool.
         verbosity: 0 quiet … 4 everything.
+        specs: what nodes are to be made of, by kind, where no node of the kind has a machine yet; as recorded
+            where it does not say.
     """
 
     configure: bool = True
@@ -38,6 +41,7 @@ class StartOptions:
     max_parallel: int = 0
     extra_args: tuple[str, ...] = ()
     verbosity: int = 0
+    specs: Mapping[str, NodeSpec] = field(default_factory=dict)
 
 
 def configure(run: Run, options: StartOptions, joining: Collection[str] = ()) -> Report:

@@ -56,7 +56,7 @@ def create(run: Run, requests: list[InstanceRequest]) -> None:
     reply or a crash leaves behind is found again by its tags.
     """
     run.made.update(name for request in requests for name in request.names)
-    run.update(_announced(run.node(name), request.token) for request in requests for name in request.names)
+    run.update(_announced(name, request) for request in requests for name in request.names)
     with run.phase(Phase.CREATE, sum(len(request.names) for request in requests)):
         run_all(lambda request: _create_batch(run, request), requests, _workers(requests))
 
@@ -98,8 +98,8 @@ def _one_by_one(batches: Sequence[Batch]) -> Iterator[Batch]:
             yield Batch(spec=batch.spec, names=(name,))
 
 
-def _announced(node: NodeRecord, token: str) -> NodeRecord:
-    return NodeRecord(name=node.name, spec=node.spec, state=NodeState.CREATING, batch=token)
+def _announced(name: str, request: InstanceRequest) -> NodeRecord:
+    return NodeRecord(name=name, spec=request.spec, state=NodeState.CREATING, batch=request.token)
 
 
 def _create_batch(run: Run, request: InstanceRequest) -> None:

@@ -36,7 +36,7 @@ def start(cluster: ClusterRecord, tools: Tools, options: StartOptions) -> Report
     run.fresh = cluster.name not in tools.store.names()
     run.save()
     try:
-        bring_up(run, options.max_parallel)
+        bring_up(run, options.max_parallel, specs=options.specs)
         report = configure(run, options)
     except ElastiClusterError:
         anything = any(begun(node) for node in run.cluster.nodes)

@@ -12,25 +12,33 @@ from elasticluster.engine.images import bases_of, with_images
 from elasticluster.engine.plan import Batch, StartPlan, plan_start
 from elasticluster.engine.run import Run, Tools, seen
 from elasticluster.exceptions import CloudProviderError, ClusterError
-from elasticluster.model import ClusterRecord, Failure, InstanceState, KeyPair, Layer, NodeState
+from elasticluster.model import ClusterRecord, Failure, InstanceState, KeyPair, Layer, NodeSpec, NodeState
 
 
-def look_ahead(cluster: ClusterRecord, tools: Tools) -> StartPlan:
-    """Return what a `start` would do now; changes nothing."""
-    return plan_start(cluster, tools.provider.list_instances(cluster.uuid))
+def look_ahead(
+    cluster: ClusterRecord, tools: Tools, specs: Mapping[str, NodeSpec] | None = None
+) -> StartPlan:
+    """Return what a `start` would do now; changes nothing. `specs` are as for :func:`.plan.plan_start`."""
+    return plan_start(cluster, tools.provider.list_instances(cluster.uuid), specs or {})
 
 
-def bring_up(run: Run, max_parallel: int, only: Collection[str] | None = None) -> None:
+def bring_up(
+    run: Run,
+    max_parallel: int,
+    only: Collection[str] | None = None,
+    specs: Mapping[str, NodeSpec] | None = None,
+) -> None:
     """Do all of a start but the configuration: preflight, create, boot, connect.
 
     Args:
         run: the work at hand.
         max_parallel: at most so many create calls at the same time; 0: as the provider sees fit.
         only: names of the nodes to bring up; all of them if None.
+        specs: what nodes of kinds without any machine are to be made of; None: all are made as recorded.
     """
     timeout = run.cluster.start_timeout
     key = run.tools.store.key_pair(run.cluster)
-    plan = look_ahead(run.cluster, run.tools)
+    plan = look_ahead(run.cluster, run.tools, specs)
     for stray in plan.strays:
         run.warn(
             f"Instance {stray.id} carries this cluster's UUID but belongs to no node; `stop` removes it too."

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from elasticluster.model import ClusterRecord, Instance, InstanceState, NodeRecord, NodeSpec
 
 _DEAD = frozenset({InstanceState.ERROR, InstanceState.TERMINATED})
+_AS_RECORDED: Mapping[str, NodeSpec] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,16 @@ class StopPlan:
     instances: tuple[str, ...] = ()
 
 
-def plan_start(cluster: ClusterRecord, instances: Sequence[Instance]) -> StartPlan:
+def plan_start(
+    cluster: ClusterRecord, instances: Sequence[Instance], specs: Mapping[str, NodeSpec] = _AS_RECORDED
+) -> StartPlan:
     """Compare the nodes that a cluster should have with the machines that carry its UUID.
 
     Args:
         cluster: the cluster, with a node record for each node wanted.
         instances: all machines with the cluster's UUID, in any order.
+        specs: what nodes are to be made of, by kind, where no node of the kind has a machine. Others are
+            made as recorded, like those that are there.
     """
     living = [machine for machine in instances if machine.state not in _DEAD]
     broken = [machine for machine in instances if machine.state is InstanceState.ERROR]
@@ -60,11 +65,13 @@ def plan_start(cluster: ClusterRecord, instances: Sequence[Instance]) -> StartPl
     present = {node.name: found[node.name] for node in cluster.nodes if node.staying and node.name in found}
     missing = [node for node in cluster.nodes if node.staying and node.name not in present]
     wanted = {node.instance_id for node in missing} | {node.name for node in missing}
+    kinds_there = {node.kind for node in cluster.nodes if node.name in found}
+    new = {kind: spec for kind, spec in specs.items() if kind not in kinds_there}
     replaced = [machine for machine in broken if machine.id in wanted or machine.tags.node in wanted]
     return StartPlan(
         present=present,
         resume=tuple(n for n, machine in present.items() if machine.state is InstanceState.STOPPED),
-        create=_batches(missing),
+        create=_batches(missing, new),
         discard=tuple(machine.id for machine in replaced),
         leaving=machines_of(cluster, [node.name for node in cluster.nodes if not node.staying], instances),
         strays=(*strays, *(machine for machine in broken if machine not in replaced)),
@@ -121,14 +128,15 @@ def _match(
     return in_order, tuple(free.values())
 
 
-def _batches(nodes: Iterable[NodeRecord]) -> tuple[Batch, ...]:
+def _batches(nodes: Iterable[NodeRecord], specs: Mapping[str, NodeSpec]) -> tuple[Batch, ...]:
     """Group nodes that differ only in name."""
     groups: list[tuple[NodeSpec, list[str]]] = []
     for node in nodes:
+        wanted = specs.get(node.kind, node.spec)
         for spec, names in groups:
-            if spec == node.spec:
+            if spec == wanted:
                 names.append(node.name)
                 break
         else:
-            groups.append((node.spec, [node.name]))
+            groups.append((wanted, [node.name]))
     return tuple(Batch(spec=spec, names=tuple(names)) for spec, names in groups)

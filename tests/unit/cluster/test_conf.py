@@ -86,6 +86,23 @@ def test_stored_cluster_learns_what_is_safe_to_change(creator, config):
     assert [node.name for node in loaded.get_all_nodes()] == ["frontend001", "compute001", "compute002"]
 
 
+def test_what_differs_from_the_template_is_told_once_and_then_taken_over(creator, config):
+    cluster = creator.create_cluster("slurm")
+    cluster.repository.save_or_update(cluster)
+    config.write_text(config.read_text().replace("ssh_to=frontend", "ssh_to=compute\ncompute_nodes_min=1"))
+    again = make_creator(str(config), creator.storage_path)
+    loaded = again.load_cluster("slurm")
+    assert [one.subject for one in again.update(loaded)] == ["ssh_to", "compute_nodes_min"]
+    assert again.update(loaded) == ()
+    assert loaded.record.min_nodes == {"compute": 1}
+
+
+def test_cluster_whose_template_is_gone_differs_from_nothing(creator, config):
+    cluster = creator.create_cluster("slurm")
+    config.write_text(config.read_text().replace("[cluster/slurm]", "[cluster/other]"))
+    assert make_creator(str(config), creator.storage_path).update(cluster) == ()
+
+
 def test_start_failure_of_the_template_is_remembered_and_may_change(creator, config):
     cluster = creator.create_cluster("slurm")
     assert cluster.record.start_failure == "keep"

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from elasticluster.config.keys import Key
+from elasticluster.config.tables import SetupTable
 from elasticluster.config.templates import Configuration
 from elasticluster.exceptions import ConfigurationError
 
@@ -46,7 +47,7 @@ TOY = (
 )
 
 
-ANSIBLE = (Key("playbook_path", "path"), Key("slow_but_safer", "bool"))
+ANSIBLE = SetupTable((Key("playbook_path", "path"), Key("careful", "bool")))
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_default_examples_load_when_they_are_uncommented(path: Path) -> None:
 
 def test_example_of_the_documentation_loads(path: Path) -> None:
     page = Path(__file__).parents[3] / "docs" / "configuration.md"
-    [example] = re.findall(r"```ini\n(.*?)```", page.read_text(), re.DOTALL)
+    example = re.findall(r"```ini\n(.*?)```", page.read_text(), re.DOTALL)[0]
     path.parent.mkdir()
     path.write_text(example)
     configuration = Configuration.read(path, providers=PROVIDERS)

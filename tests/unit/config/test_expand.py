@@ -76,6 +76,8 @@ def test_default_keys_count_for_sections_but_not_for_kinds(path: Path) -> None:
         ("cluster/a", "frontend_class", "ssh_to"),
         ("cluster/a", "compute_min_nodes", "compute_nodes_min"),
         ("cluster/a/compute", "image", "image_id"),
+        ("cloud/a", "nova_api_version", "compute_api_version"),
+        ("setup/a", "ansible_library", "ansible_module_dir"),
     ],
 )
 def test_old_names_of_keys_become_the_present_ones(path: Path, name: str, old: str, new: str) -> None:
@@ -87,3 +89,22 @@ def test_old_and_new_name_of_a_key_with_two_values_are_a_problem(path: Path) -> 
     text = "[cluster/a]\nsetup_provider=x\nsetup=y\nimage=z\nimage_id=z\n"
     message = f"{path}:3: [cluster/a] setup: means the same as 'setup_provider' ({path}:2); remove one"
     assert [str(problem) for problem in section(path, text, "cluster/a").problems] == [message]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("True", "no"), ("no", "yes"), ("perhaps", "perhaps")],
+    ids=["yes", "no", "neither"],
+)
+def test_automatic_addresses_are_the_opposite_of_asking_for_some(
+    path: Path, written: str, meant: str
+) -> None:
+    found = section(path, f"[cloud/a]\nauto_ip_assignment={written}\n")
+    assert found.text("request_floating_ip") == meant
+
+
+def test_names_may_be_used_many_times_but_not_too_deep(path: Path) -> None:
+    chain = "".join(f"k{i}=%(k{i + 1})s%(k{i + 1})s\n" for i in range(9))
+    assert section(path, f"[cloud/a]\n{chain}k9=x\n").text("k0") == "x" * 512
+    deeper = section(path, f"[cloud/a]\n{chain}k9=%(k10)s\nk10=%(k11)s\nk11=x\n")
+    assert {problem.key for problem in deeper.problems} == {"k0", "k1"}

@@ -84,7 +84,25 @@ from elasticluster.exceptions import ConfigurationError, TemplateNotFound
             "7: [setup/slurm] compuet_var_x:",
             "'compuet' is no kind of node of [setup/slurm]; did you mean 'compute'?",
         ),
+        (
+            "[setup/slurm]",
+            "[setup/slurm]\nssh_pipelining=perhaps",
+            "7: [setup/slurm] ssh_pipelining:",
+            "expected yes or no, not 'perhaps'",
+        ),
+        (
+            "[setup/slurm]",
+            "[setup/slurm]\nansible_forks=0",
+            "7: [setup/slurm] ansible_forks:",
+            "expected 1 or more, not '0'",
+        ),
         # numbers of nodes
+        (
+            "[cluster/slurm]",
+            "global_groups=x\n[cluster/slurm]\nglobal_nodes=1",
+            "11: [cluster/slurm] global_nodes:",
+            "'global' cannot be a kind of node: global_var_NAME is a variable of all kinds",
+        ),
         (
             "compute_nodes=2",
             "compute_nodes=-1",

@@ -124,11 +124,11 @@ def test_variables_of_a_kind_win_over_global_ones_and_the_clusters_over_the_setu
 
 def test_setup_keys_are_handed_on(files: SimpleNamespace) -> None:
     (files.folder / "site.yml").touch()
-    more = "[setup/slurm]\nplaybook_path=site.yml\nansible_forks=20\nssh_pipelining=no\nslow_but_safer=no\n"
+    more = "[setup/slurm]\nplaybook_path=site.yml\nansible_forks=20\nssh_pipelining=no\ncareful=no\n"
     args = files.read(files.good.replace("[setup/slurm]\n", more)).template("slurm").setup.args
     assert {key: args[key] for key in list(args)[4:]} == {
         "playbook_path": str(files.folder / "site.yml"),
-        "slow_but_safer": False,
+        "careful": False,
         "ansible_forks": "20",
         "ansible_ssh_pipelining": "no",
     }
@@ -186,15 +186,18 @@ def test_provider_without_tables_gets_its_keys_as_text(files: SimpleNamespace) -
     ]
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"), [("ec2_boto", "ec2_boto"), ("boto", "ec2_boto"), ("google", "google")]
-)
-def test_documented_provider_that_is_not_there_loads_unchecked(
-    files: SimpleNamespace, written: str, meant: str
+@pytest.mark.parametrize("written", ["ec2_boto", "boto"])
+def test_documented_provider_that_is_not_there_loads_with_a_warning(
+    files: SimpleNamespace, written: str
 ) -> None:
-    template = files.read(files.good.replace("provider=toy", f"provider={written}")).template("slurm")
-    assert (template.cloud.type, template.cloud.args) == (meant, {"region": "north"})
-    assert not template.cloud_available
+    text = files.good.replace("provider=toy\nregion=north", f"provider={written}\nec2_region=eu-west-1")
+    template = files.read(text + "boot_disk_size=20\n").template("slurm")
+    assert (template.cloud.type, template.cloud_available) == ("ec2_boto", False)
+    assert template.cloud.args == {"ec2_region": "eu-west-1", "request_floating_ip": False}
+    assert template.kinds["compute"].spec.extra == {"boot_disk_size": 20}
+    assert [str(warning).replace(f"{files.folder}/", "") for warning in template.warnings] == [
+        "config:2: [cloud/here] provider: this version cannot start clusters on 'ec2_boto' yet"
+    ]
 
 
 def test_other_counts_take_the_place_of_the_templates(files: SimpleNamespace) -> None:
@@ -205,6 +208,31 @@ def test_other_counts_take_the_place_of_the_templates(files: SimpleNamespace) ->
         UsageError, match=r"^Template 'slurm' has no nodes of kind 'gpu'\nIts kinds of nodes are: "
     ):
         template.with_counts({"gpu": 1})
+
+
+@pytest.mark.parametrize("kind", ["login", "cloud", "setup", "flavor"])
+def test_kind_may_have_the_name_of_a_key(files: SimpleNamespace, kind: str) -> None:
+    text = files.good.replace("[setup/slurm]", f"[setup/slurm]\n{kind}_groups=slurm_submit")
+    template = files.read(f"{text}{kind}_nodes=1\nssh_to={kind}\n").template("slurm")
+    assert counts(template) == {"frontend": 1, "compute": 2, kind: 1}
+    assert (template.ssh_to, template.cloud.section) == (kind, "here")
+
+
+def test_node_of_a_kind_in_capitals_is_found_by_its_host_name(files: SimpleNamespace) -> None:
+    text = files.good.replace("compute_", "Compute_") + "ssh_to=compute002\n"
+    assert files.read(text).template("slurm").ssh_to == "compute002"
+
+
+def test_keys_that_once_did_something_are_let_pass_with_a_warning(files: SimpleNamespace) -> None:
+    text = files.good.replace("[setup/slurm]", "[setup/slurm]\nsafe_but_slower=no") + "node_name=n\n"
+    lines = [str(warning).replace(f"{files.folder}/", "") for warning in files.read(text).warnings("slurm")]
+    assert lines == [
+        (
+            "config:7: [setup/slurm] safe_but_slower: "
+            "has no effect: nothing is made quicker at the price of safety"
+        ),
+        "config:18: [cluster/slurm] node_name: has no effect: nodes are named by their kind and a number",
+    ]
 
 
 # The configuration as a whole
@@ -248,11 +276,23 @@ def test_a_good_configuration_has_no_problems(files: SimpleNamespace) -> None:
     assert files.read(files.good).problems() == []
 
 
+def test_setup_section_that_no_template_uses_is_checked_too(files: SimpleNamespace) -> None:
+    text = files.good + "[setup/other]\nfrontend_groups=a\nfronted_var_x=1\nplaybok_path=x\n"
+    assert [str(problem).replace(f"{files.folder}/", "") for problem in files.read(text).problems()] == [
+        (
+            "config:19: [setup/other] fronted_var_x: "
+            "'fronted' is no kind of node of [setup/other]; did you mean 'frontend'?"
+        ),
+        "config:20: [setup/other] playbok_path: unknown key; did you mean 'playbook_path'?",
+    ]
+
+
 def test_storage_section_is_read(files: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     assert files.read(files.good).storage() == Storage()
     text = "[storage]\nstorage_path=~/clusters\nstorage_type=yaml\n"
     assert files.read(text).storage() == Storage("/home/me/clusters", "yaml")
+    assert files.read("[storage]\nstorage_path=x\n").storage().path == str(files.folder / "x")
     assert files.lines(files.read("[storage]\nstorage_paht=x\n").storage) == [
         "config:2: [storage] storage_paht: unknown key; did you mean 'storage_path'?"
     ]

@@ -69,3 +69,19 @@ def test_path_starts_from_the_home_or_the_configurations_folder(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert converted("path", "~/key") == str(tmp_path / "key")
     assert converted("path", "key", tmp_path / "config") == str(tmp_path / "key")
+
+
+def test_folder_starts_where_a_path_does_and_need_not_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert converted("folder", "~/clusters") == "/home/me/clusters"
+    assert converted("folder", "../clusters", tmp_path / "config") == str(tmp_path.parent / "clusters")
+
+
+@pytest.mark.parametrize(("kind", "text"), [("int", "-1"), ("float", "-0.01")])
+def test_number_below_the_minimum_is_refused(kind: KeyType, text: str) -> None:
+    entry = Entry("s", "k", text, Position("/etc/config", 1))
+    assert convert(Key("k", kind, minimum=0), Entry("s", "k", "0", entry.at)) == 0
+    with pytest.raises(ValueError, match=rf"^expected 0 or more, not '{text}'$"):
+        convert(Key("k", kind, minimum=0), entry)

@@ -93,6 +93,20 @@ def test_plan_ignores_terminated_machines():
     assert plan.strays == ()
 
 
+def test_plan_makes_nodes_of_a_kind_without_machines_of_what_is_wanted_now():
+    wanted = {"compute": replace(COMPUTE, flavor="2cpu-2ram")}
+    nodes = planned("f1", FRONTEND, instance_id="i-1"), planned("c1"), planned("c2", batch="b")
+    plan = plan_start(cluster(*nodes), [machine(1)], wanted)
+    assert [(batch.names, batch.spec.flavor) for batch in plan.create] == [(("c1", "c2"), "2cpu-2ram")]
+
+
+def test_plan_makes_nodes_like_those_of_their_kind_that_are_there():
+    wanted = {"compute": replace(COMPUTE, flavor="2cpu-2ram")}
+    found = planned("c1", batch="b")  # known by its tags only
+    plan = plan_start(cluster(found, planned("c2")), [machine(1, node="c1", batch="b")], wanted)
+    assert [batch.spec for batch in plan.create] == [COMPUTE]
+
+
 def test_plan_names_machines_that_belong_to_no_node_and_touches_none_of_them():
     plan = plan_start(cluster(planned("c1", instance_id="i-1")), [machine(1), machine(5, node="c9")])
     assert [stray.id for stray in plan.strays] == ["i-5"]

@@ -1,0 +1,172 @@
+"""What a configuration means to the program: which file counts, what is let pass, what is refused."""
+
+import json
+import os
+
+import pytest
+
+PLAIN_CLOUD = """
+from elasticluster.config.keys import Key
+from elasticluster.providers import AbstractCloudProvider
+
+CLOUD_KEYS = (Key("place", "str", required=True, help="where the machines are"),)
+
+class Cloud(AbstractCloudProvider):
+    def __init__(self, place):
+        super().__init__(place=place)
+
+    def start_instance(self, *given, **named):
+        raise AssertionError("nothing is to be started")
+
+    stop_instance = get_ips = is_instance_running = start_instance
+"""
+
+GOOD = """
+[cloud/local]
+provider=docker
+[login/me]
+image_user=debian
+[setup/slurm]
+frontend_groups=slurm_master
+compute_groups=slurm_worker
+login_groups=slurm_submit
+[cluster/slurm]
+cloud=local
+login=me
+setup=slurm
+image_id=debian-13
+flavor=1cpu-2ram
+frontend_nodes=1
+compute_nodes=2
+"""
+
+BROKEN = """
+[cloud/there]
+provider=openstack
+passwrod=x
+[login/other]
+...
+[setup/other]
+frontend_groups=nonsense
+[cluster/other]
+cloud=nowhere
+compute_nodes=many
+"""
+
+
+@pytest.fixture
+def configure(run, home):
+    """Return a function that writes the user's configuration."""
+
+    def write(text, name="config"):
+        path = home / ".elasticluster" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def plain_cloud(tmp_path, monkeypatch):
+    """Let configurations name a cloud provider of somebody else's, on which nothing may be started."""
+    (tmp_path / "plain_cloud.py").write_text(PLAIN_CLOUD)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]]))
+    return "provider=plain_cloud:Cloud\nplace=here"
+
+
+def test_commands_are_not_troubled_by_what_they_do_not_need(run, configure, stored):
+    """`ssh` gets so far that it asks the engine for the node's address."""
+    configure(GOOD + BROKEN)
+    stored()
+    assert run("list").returncode == 0
+    assert run("list-nodes", "slurm").returncode == 0
+    assert "There is no container engine" in run("ssh", "slurm").stderr
+    assert run("config", "check", "slurm").returncode == 0
+
+
+def test_templates_are_listed_beside_broken_ones(run, configure):
+    path = configure(GOOD + BROKEN + "[cluster/third\n")
+    listed = run("list-templates", "--json")
+    assert {one["name"]: one["nodes"] for one in json.loads(listed.stdout)} == {
+        "other": {"compute": 0},
+        "slurm": {"frontend": 1, "compute": 2},
+    }
+    assert listed.stderr == (
+        f"WARNING: {path}:29: expected a section such as [cluster/NAME]\n"
+        f"WARNING: {path}:28: [cluster/other] compute_nodes: expected a whole number, not 'many'\n"
+    )
+
+
+def test_group_that_is_not_shipped_loads_with_one_warning_and_is_refused_before_anything(
+    run, configure, plain_cloud
+):
+    text = GOOD.replace("provider=docker", plain_cloud)
+    path = configure(text.replace("=slurm_worker", "=slurm_worker,ganglia_monitor"))
+    shipped = "slurm_master, slurm_submit, slurm_worker"
+    warning = (
+        f"WARNING: {path}:9: [setup/slurm] compute_groups: "
+        f"group 'ganglia_monitor' is not part of this version, which has {shipped}\n"
+    )
+    assert run("start", "--dry-run", "slurm").stderr == warning
+    refused = run("start", "slurm")
+    assert refused.returncode == 78
+    assert refused.stderr.count("WARNING") == 1
+    assert "[setup/slurm]: group 'ganglia_monitor' is not part of this version" in refused.stderr
+    assert run("list").stdout == "No clusters found.\n"
+
+
+def test_gc_passes_over_clouds_that_this_version_does_not_have(run, configure):
+    configure("[cloud/there]\nprovider=openstack\n")
+    done = run("gc")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "Nothing was found that no stored cluster owns.\n",
+        "",
+    )
+
+
+def test_gc_says_which_cloud_section_is_wrong(run, configure):
+    path = configure("[cloud/here]\nprovider=docker\ndocker_hots=x\n")
+    done = run("gc")
+    assert done.returncode == 69
+    assert f"{path}:3: [cloud/here] docker_hots: unknown key; did you mean 'docker_host'?" in done.stderr
+
+
+def test_relative_configuration_and_storage_start_from_the_current_folder(
+    run, home, monkeypatch, stored, tmp_path
+):
+    """The paths in a file start from the folder of that file."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "mine").write_text(GOOD + "[storage]\nstorage_path=clusters\n")
+    monkeypatch.chdir(tmp_path)
+    stored()
+    (home / ".elasticluster" / "storage").rename(tmp_path / "stored")
+    assert "slurm" in run("-c", "conf/mine", "-s", "stored", "list").stdout
+    assert run("-c", "conf/mine", "list").stdout == "No clusters found.\n"
+    (tmp_path / "stored").rename(tmp_path / "conf" / "clusters")
+    monkeypatch.chdir("/")
+    assert "slurm" in run("--config", f"{tmp_path}/conf/mine", "list").stdout
+
+
+def test_kind_of_node_may_be_called_login(run, configure, plain_cloud):
+    configure(GOOD.replace("provider=docker", plain_cloud) + "login_nodes=2\nssh_to=login\n")
+    assert "login nodes: 2" in run("list-templates").stdout
+    assert "+ login002" in run("start", "--dry-run", "slurm").stdout
+
+
+def test_keys_of_somebody_elses_cloud_are_checked(run, configure, plain_cloud):
+    path = configure(GOOD.replace("provider=docker", plain_cloud.replace("place", "plaec")))
+    assert run("start", "slurm").stderr == (
+        f"Error: {path}:2: [cloud/local] place: is missing: where the machines are\n"
+        f"{path}:4: [cloud/local] plaec: unknown key; did you mean 'place'?\n"
+    )
+
+
+def test_folder_of_files_is_read_in_order_and_wins(run, configure, home):
+    configure(GOOD)
+    (home / ".elasticluster" / "config.d").mkdir()
+    configure("[cluster/slurm]\ncompute_nodes=3\n", "config.d/1.conf")
+    configure("[cluster/slurm]\ncompute_nodes=4\n", "config.d/2.conf")
+    configure("[cluster/slurm]\ncompute_nodes=5\n", "config.d/3.txt")
+    assert "compute nodes: 4" in run("list-templates").stdout
