@@ -16,7 +16,17 @@ def install(session: nox.Session, *groups: str) -> None:
 def lint(session: nox.Session) -> None:
     """Run ruff, the layer contract, ansible-lint and shellcheck."""
     install(session, "lint")
-    session.run("scripts/lint", "ruff", "format", "layers", "playbooks", "readmes", "shell", external=True)
+    session.run(
+        "scripts/lint",
+        "ruff",
+        "format",
+        "layers",
+        "playbooks",
+        "readmes",
+        "reference",
+        "shell",
+        external=True,
+    )
 
 
 @nox.session
@@ -38,6 +48,13 @@ def e2e(session: nox.Session) -> None:
     """Run the tests on real containers; a Docker engine must answer."""
     install(session, "dev")
     session.run("pytest", "-m", "e2e and not full", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the manual into build/site; open build/site/index.html."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-c", "docs", ".", "build/site")
 
 
 @nox.session

@@ -143,6 +143,26 @@ use_trouble() { # what tests make trouble with: another clock, a network of a se
   apt_install "${packages[@]}"
 }
 
+use_shells() { # those that completion is tested in
+  local shell packages=()
+  for shell in bash zsh fish; do
+    command -v "$shell" >/dev/null || packages+=("$shell")
+  done
+  [ "${#packages[@]}" = 0 ] && return
+  may_install || missing "${packages[*]}, in which the tests complete commands" "Install these shells."
+  apt_install "${packages[@]}"
+}
+
+use_postgres() { # PostgreSQL's server, which the long matrix runs on a socket of its own
+  local server
+  for server in "$(command -v postgres || true)" /usr/lib/postgresql/*/bin/postgres; do
+    if [ -x "$server" ]; then return; fi
+  done
+  may_install || missing "PostgreSQL's server, which the long matrix needs" \
+    "Install your system's PostgreSQL server; it need not be started."
+  apt_install_idle postgresql postgresql
+}
+
 use_engine() { # have a Docker engine answer; start one of our own if root may
   engine_answers && return
   [ -z "${DOCKER_HOST:-}" ] || missing "a Docker engine at DOCKER_HOST=$DOCKER_HOST" "Start it, or unset DOCKER_HOST."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster, Node, NodeNamingPolicy
+    from elasticluster.conf import get_configurator
     from elasticluster.providers.ansible_provider import AnsibleSetupProvider
     from elasticluster.providers.docker import DockerProvider
     from elasticluster.repository import (
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
         MemRepository,
         MultiDiskRepository,
         PickleRepository,
+        SqlRepository,
         YamlRepository,
     )
 
 log = logging.getLogger("elasticluster")
 """The package's logger; set its level to hear more."""
+
+_LATER = {
+    "BotoCloudProvider": "EC2 and compatible clouds",
+    "OpenStackCloudProvider": "OpenStack",
+    "GoogleCloudProvider": "Google Compute Engine",
+}
+"""Documented names that this version does not have, and what they are for."""
 
 _HOMES = {
     "Cluster": "elasticluster.cluster",
@@ -39,7 +48,9 @@ _HOMES = {
     "JsonRepository": "elasticluster.repository",
     "MemRepository": "elasticluster.repository",
     "MultiDiskRepository": "elasticluster.repository",
+    "get_configurator": "elasticluster.conf",
     "PickleRepository": "elasticluster.repository",
+    "SqlRepository": "elasticluster.repository",
     "YamlRepository": "elasticluster.repository",
 }
 
@@ -56,12 +67,20 @@ __all__ = [
     "Node",
     "NodeNamingPolicy",
     "PickleRepository",
+    "SqlRepository",
     "YamlRepository",
+    "get_configurator",
     "log",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        raise ImportError(
+            f"This version of ElastiCluster has no {name} yet, the provider for {_LATER[name]}. "
+            "Use elasticluster.DockerProvider, or a provider of your own.",
+            name=__name__,
+        )
     if name not in _HOMES:
         raise AttributeError(f"module 'elasticluster' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,5 +1,7 @@
 """Every error that ElastiCluster raises on purpose.
 
+The tree::
+
     ElastiClusterError                    1
     ├── ConfigurationError               78  a file, section, key or value is wrong
     │   └── TemplateNotFound             66

@@ -258,6 +258,16 @@ def test_proxy_command_gets_the_same_from_everybody(proxied: Any, command: tuple
     }
 
 
+def test_ssh_config_leads_through_the_proxy_with_the_agents_key(proxied: Any, tmp_path: Path) -> None:
+    config = tmp_path / "ssh.conf"
+    proxied.ok("ssh-config", "proxied", "--output", str(config))
+    calls(proxied)
+    command = ["ssh", "-F", str(config), "proxied", "hostname"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "frontend001\n"
+    (given,) = calls(proxied)
+    assert re.sub(r" \d+ ", " PORT ", given, count=1) == "127.0.0.1 PORT debian frontend001 100% +%s"
+
+
 def test_own_tasks_are_run_by_the_user_named(proxied: Any) -> None:
     proxied.ok("setup", "proxied")
     assert set(proxied.ssh("cat /var/tmp/mine", "proxied").split()) == {"worker"}

@@ -1,6 +1,8 @@
 """The main job: a real Slurm cluster in containers on this computer, from nothing to nothing."""
 
+import configparser
 import json
+import os
 import re
 import stat
 import subprocess
@@ -74,6 +76,28 @@ def test_scheduler_knows_the_size_of_the_flavor_and_not_of_the_computer(cluster)
     assert cluster.ssh("sinfo --noheader -o '%D %c'").split() == ["2", "1"]
 
 
+def test_gc3pie_is_told_how_to_use_the_cluster(cluster):
+    parsed = configparser.ConfigParser()
+    parsed.read_string(cluster.ok("gc3pie-config", "slurm"))
+    auth, resource = parsed["auth/elasticluster_slurm"], parsed["resource/elasticluster_slurm"]
+    assert dict(resource) == {
+        "enabled": "yes",
+        "type": "slurm",
+        "auth": "elasticluster_slurm",
+        "transport": "ssh",
+        "frontend": "127.0.0.1",
+        "architecture": os.uname().machine,
+        "max_cores": "2",
+        "max_cores_per_job": "1",
+        "max_memory_per_core": f"{cluster.ssh('sinfo --noheader -o %m').strip()}MiB",
+        "max_walltime": "672 hours",
+    }
+    known_hosts = cluster.home / ".elasticluster/storage/slurm.known_hosts"
+    options = ["-o", f"UserKnownHostsFile={known_hosts}", "-i", auth["keyfile"], "-p", auth["port"]]
+    command = ["ssh", *options, f"{auth['username']}@{resource['frontend']}", "sinfo", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("slurm")
+
+
 def test_every_node_knows_its_own_name(cluster):
     for node in ("frontend001", "compute001"):
         assert cluster.ok("ssh", "slurm", "-n", node, "--", "hostname -f").strip() == node
@@ -113,6 +137,39 @@ def test_ssh_passes_exit_status_and_standard_input_through(cluster):
     assert (
         cluster.ok("ssh", "slurm", "--", "-l", "debian", "echo", "options first").strip() == "options first"
     )
+
+
+def test_status_finds_everything_well_and_counts_the_jobs(cluster):
+    cluster.ssh("sbatch --hold --output=/dev/null --wrap=true")
+    status = json.loads(cluster.ok("status", "slurm", "--json"))
+    cluster.ssh("scancel --user=debian")
+    assert status["healthy"] is True
+    found = [(one["instance_state"], one["reachable"], one["scheduler"]) for one in status["nodes"]]
+    assert found == [("running", True, None)] + [("running", True, {"state": "idle", "reason": None})] * 2
+    assert status["scheduler"]["partitions"] == [{"name": "main", "state": "up", "running": 0, "pending": 1}]
+    assert cluster.ok("status", "slurm").endswith("\nCluster `slurm` is healthy.\n")
+
+
+def test_status_names_a_worker_that_was_taken_out_and_why(cluster):
+    cluster.ssh("sudo scontrol update nodename=compute002 state=drain reason='disk is full'")
+    status = cluster.run("status", "slurm")
+    cluster.ssh("sudo scontrol update nodename=compute002 state=resume")
+    assert status.returncode == 4
+    assert status.stdout.endswith(" is not healthy:\n  compute002: slurm: drained: disk is full\n")
+
+
+def test_programs_of_openssh_go_by_the_configuration_that_is_printed(cluster, tmp_path):
+    config, here = tmp_path / "ssh.conf", tmp_path / "here"
+    cluster.ok("ssh-config", "slurm", "--output", str(config))
+    here.write_text("data\n")
+    commands = [
+        ["ssh", "-F", config, "slurm", "hostname"],
+        ["ssh", "-F", config, "slurm-compute002", "hostname"],
+        ["scp", "-q", "-F", config, here, "slurm-compute001:by-scp"],
+        ["ssh", "-F", config, "slurm", "cat by-scp"],
+    ]
+    said = [subprocess.run(one, capture_output=True, text=True, check=True).stdout for one in commands]
+    assert said == ["frontend001\n", "compute002\n", "", "data\n"]
 
 
 def test_shell_idiom_of_the_manual(cluster):

@@ -244,7 +244,7 @@ def test_somebody_elses_is_left_alone_unless_the_owner_is_named(user, new_user):
     asked = other.run("gc", "--owner", entry["owner"])
     assert asked.returncode == 75, asked.stderr
     assert f"elasticluster gc --owner {entry['owner']}" in other.ok("gc", "--yes")
-    adopted = other.run("adopt", "--yes", "--name", "mine", uuid)
+    adopted = other.run("adopt", "--yes", "--name", "mine", "--template", "slurm", uuid)
     assert adopted.returncode == 0, adopted.stderr
     assert "It can be listed and stopped; its nodes accept no other key." in adopted.stdout
     assert other.uuids() == [uuid]

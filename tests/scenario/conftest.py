@@ -1,17 +1,23 @@
 """A cluster of one frontend and two compute nodes on a cloud in memory."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
+from elasticluster.cluster import Cluster
 from elasticluster.engine import execute, resize
 from elasticluster.engine import stop as ending
 from elasticluster.engine.configure import StartOptions
 from elasticluster.engine.fakes import FakeClock, FakeCloud, FakeNetwork, FakeSetup
 from elasticluster.engine.resize import ShrinkOptions
 from elasticluster.engine.run import Tools
-from elasticluster.model import ClusterRecord, ComponentRef, NodeRecord, NodeSpec
+from elasticluster.model import ClusterRecord, ComponentRef, Login, NodeRecord, NodeSpec
 from elasticluster.naming import new_uuid
+from elasticluster.repository import JsonRepository
 from elasticluster.state.memory import MemoryStore
 
 FRONTEND = NodeSpec(kind="frontend", image_id="debian-13", image_user="debian", flavor="1cpu-1ram")
@@ -96,3 +102,52 @@ def new_cluster():
 @pytest.fixture
 def cluster():
     return _new_cluster()
+
+
+# -- the program itself ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path):
+    """Return the home directory of a user of the program."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(home, source_tree):
+    """Return a function that runs a command line where no container engine answers."""
+    home.mkdir()
+
+    def run(*args, stdin=""):
+        command = [sys.executable, "-m", "elasticluster", *args]
+        environment = os.environ | {"HOME": str(home), "DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+        return subprocess.run(
+            command, env=environment, input=stdin, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def stored(home):
+    """Return a function that stores a cluster which has never been started."""
+
+    def store(name="slurm", template="slurm"):
+        repository = JsonRepository(str(home / ".elasticluster/storage"))
+        cluster = Cluster(name, repository=repository, template=template)
+        local = ComponentRef(type="docker", section="local")
+        cluster.describe(cloud=local, setup=ComponentRef(type="ansible", args={"groups": {}}), login=Login())
+        cluster.add_node("frontend", "debian-13", "debian", "1cpu-1ram", "default")
+        cluster.add_nodes("compute", 2, "debian-13", "debian", "1cpu-1ram", "default")
+        repository.save_or_update(cluster)
+        return cluster
+
+    return store
+
+
+@pytest.fixture
+def source_tree(monkeypatch):
+    """Let child processes find the package where it is not installed."""
+    source = Path(__file__).parents[2] / "src"
+    path = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH")]))
+    monkeypatch.setenv("PYTHONPATH", path)

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from elasticluster.cluster import Cluster
-from elasticluster.model import ComponentRef, Login, NodeState
+from elasticluster.model import ComponentRef, NodeState
 from elasticluster.repository import JsonRepository
+
+pytestmark = pytest.mark.usefixtures("source_tree")
 
 PLAIN_CLOUD = """
 from elasticluster.providers import AbstractCloudProvider
@@ -41,42 +42,6 @@ class Setup:
     def busy(self, job, tell):
         return {"compute002": "job 17"}
 """
-
-
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def run(home):
-    home.mkdir()
-
-    def run(*args, stdin=""):
-        command = [sys.executable, "-m", "elasticluster", *args]
-        environment = os.environ | {"HOME": str(home), "DOCKER_HOST": "unix:///nonexistent/docker.sock"}
-        return subprocess.run(
-            command, env=environment, input=stdin, capture_output=True, text=True, check=False
-        )
-
-    return run
-
-
-@pytest.fixture
-def stored(home):
-    """Store a cluster that has never been started."""
-
-    def store(name="slurm", template="slurm"):
-        repository = JsonRepository(str(home / ".elasticluster/storage"))
-        cluster = Cluster(name, repository=repository, template=template)
-        local = ComponentRef(type="docker", section="local")
-        cluster.describe(cloud=local, setup=ComponentRef(type="ansible", args={"groups": {}}), login=Login())
-        cluster.add_node("frontend", "debian-13", "debian", "1cpu-1ram", "default")
-        cluster.add_nodes("compute", 2, "debian-13", "debian", "1cpu-1ram", "default")
-        repository.save_or_update(cluster)
-        return cluster
-
-    return store
 
 
 def test_first_command_writes_the_configuration_and_says_so(run, home):
@@ -426,14 +391,10 @@ def test_version(run):
     assert result.stdout.startswith("elasticluster version ")
 
 
-def test_help_of_every_command_has_an_example(run):
-    for command in (
-        *("start", "stop", "list", "list-nodes", "list-templates", "setup", "ssh", "sftp"),
-        *("resize", "remove-node", "pause", "resume", "gc", "adopt"),
-    ):
-        result = run(command, "--help")
-        assert result.returncode == 0
-        assert f"example: elasticluster {command}" in result.stdout or "| elasticluster sftp" in result.stdout
+def test_help_of_a_command_has_an_example(run):
+    result = run("list-nodes", "-h")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "example: elasticluster list-nodes" in result.stdout
 
 
 def test_start_up_is_quick_enough_to_be_used_in_loops(run):
@@ -446,11 +407,3 @@ def test_start_up_is_quick_enough_to_be_used_in_loops(run):
     ).stdout.split()
     heavy = {"docker", "paramiko", "yaml", "voluptuous", "rich", "ansible", "requests", "asyncio"}
     assert heavy.isdisjoint(modules)
-
-
-@pytest.fixture(autouse=True)
-def source_tree(monkeypatch):
-    """Let child processes find the package where it is not installed."""
-    source = Path(__file__).parents[2] / "src"
-    path = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH")]))
-    monkeypatch.setenv("PYTHONPATH", path)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from elasticluster.cli import exit_codes, plugins
 from elasticluster.cli.adopt import Adopt
 from elasticluster.cli.bake import Bake
 from elasticluster.cli.command import AbstractCommand, say
+from elasticluster.cli.completion import PrintCompletion
+from elasticluster.cli.config import ShowConfiguration
+from elasticluster.cli.export import ExportCluster
 from elasticluster.cli.gc import Gc
+from elasticluster.cli.gc3pie import GC3PieConfig
+from elasticluster.cli.import_ import ImportCluster
 from elasticluster.cli.list_clusters import ListClusters
 from elasticluster.cli.list_nodes import ListNodes
 from elasticluster.cli.list_templates import ListTemplates
@@ -23,7 +30,9 @@ from elasticluster.cli.remove_node import RemoveNode
 from elasticluster.cli.resize import Resize
 from elasticluster.cli.setup import SetupCluster
 from elasticluster.cli.signals import Interruptions
+from elasticluster.cli.ssh_config import PrintSshConfig
 from elasticluster.cli.start import Start
+from elasticluster.cli.status import ShowStatus
 from elasticluster.cli.stop import Stop
 from elasticluster.exceptions import ElastiClusterError
 
@@ -33,6 +42,8 @@ COMMANDS: tuple[type[AbstractCommand], ...] = (
     ListClusters,
     ListNodes,
     ListTemplates,
+    ShowConfiguration,
+    ShowStatus,
     SetupCluster,
     Resize,
     RemoveNode,
@@ -40,14 +51,22 @@ COMMANDS: tuple[type[AbstractCommand], ...] = (
     Resume,
     SshFrontend,
     SftpFrontend,
+    PrintSshConfig,
     Bake,
     Gc,
     Adopt,
+    ExportCluster,
+    ImportCluster,
+    GC3PieConfig,
     MigrateClusters,
+    PrintCompletion,
 )
 
 _TRACEBACK = 3  # that many `-v` show where an error came from
-_EPILOG = """\
+_EPILOG = f"""\
+exit codes:
+{exit_codes.table()}
+
 Verbosity: -v also shows Ansible's output and each task, -vv debugging messages, -vvv tracebacks of
 errors, -vvvv starts nodes one after another.
 
@@ -74,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: Sequence[str], interruptions: Interruptions) -> int:
     ours, rest = _split(list(argv))
     params = argparse.Namespace()
-    parser, commands = build_parser(params)
+    parser, commands = build_parser(params, ours)
     parser.parse_args(ours, namespace=params)
     _merge_options(params, rest)
     _log(params.verbose)
@@ -87,7 +106,7 @@ def _main(argv: Sequence[str], interruptions: Interruptions) -> int:
 def _run(command: AbstractCommand, params: argparse.Namespace, interruptions: Interruptions) -> int:
     try:
         command.pre_run()
-        status = params.func() or 0
+        status = getattr(params, "func", command.execute)() or 0
         sys.stdout.flush()
     except ElastiClusterError as error:
         return _failed(error, params.verbose)
@@ -112,8 +131,15 @@ def _internal(error: Exception) -> ElastiClusterError:
     return wrapped
 
 
-def build_parser(params: argparse.Namespace) -> tuple[argparse.ArgumentParser, dict[str, AbstractCommand]]:
-    """Return the parser and, by name, the commands, all of which share `params`."""
+def build_parser(
+    params: argparse.Namespace, argv: Sequence[str] = ()
+) -> tuple[argparse.ArgumentParser, dict[str, AbstractCommand]]:
+    """Return the parser and, by name, the commands, all of which share `params`.
+
+    Args:
+        params: filled when a command line is parsed.
+        argv: what will be parsed; commands of installed packages are there unless it names one of ours.
+    """
     formatter = _formatter()
     parser = argparse.ArgumentParser(
         prog="elasticluster",
@@ -124,16 +150,33 @@ def build_parser(params: argparse.Namespace) -> tuple[argparse.ArgumentParser, d
     parser.add_argument("--version", action=_Version, nargs=0, help="Print the version and exit.")
     _add_global_options(parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
-    commands = {}
-    for kind in COMMANDS:
-        command = kind(params)
-        before = set(subparsers.choices)
+    commands: dict[str, AbstractCommand] = {}
+
+    def add(command: AbstractCommand) -> None:
         command.setup(subparsers)
-        for name in set(subparsers.choices) - before:
+        for name in subparsers.choices.keys() - commands.keys():
             commands[name] = command
             subparsers.choices[name].formatter_class = formatter
-            _add_global_options(subparsers.choices[name], suffix="_after")
+            with contextlib.suppress(argparse.ArgumentError):  # a third party's command has such an option
+                _add_global_options(subparsers.choices[name], suffix="_after")
+
+    for kind in COMMANDS:
+        add(kind(params))
+    if _command_in(argv) not in commands:
+        plugins.mount(subparsers, params, add, say)
     return parser, commands
+
+
+def _command_in(argv: Sequence[str]) -> str:
+    """Return the name of the command in a command line; empty if there is none."""
+    options = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    _add_global_options(options)
+    options.add_argument("command", nargs="?", default="")
+    options.add_argument("rest", nargs=argparse.REMAINDER)
+    try:
+        return str(options.parse_known_args(argv)[0].command)
+    except argparse.ArgumentError:
+        return ""
 
 
 def _formatter() -> Any:
@@ -166,7 +209,7 @@ def _add_global_options(parser: argparse.ArgumentParser, suffix: str = "") -> No
         "--storage",
         metavar="PATH",
         dest=f"storage{suffix}",
-        help="Folder in which clusters are remembered (default: ~/.elasticluster/storage).",
+        help="Folder or database in which clusters are remembered (default: ~/.elasticluster/storage).",
     )
     group.add_argument(
         "-c",

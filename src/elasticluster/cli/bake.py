@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli.command import AbstractCommand, say
+from elasticluster.cli.data import print_json
 from elasticluster.exceptions import CloudProviderError, SetupProviderError, UsageError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Bake(AbstractCommand):
 
         found = images.survey(self.creator, self.params.cluster)
         if self.params.json:
-            print(json.dumps([_data(one) for one in found], indent=2))
+            print_json([_data(one) for one in found])
         elif found:
             print("\n".join(f"{_kinds(one)}: {_described(one.image)}" for one in found))
         else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli.command import AbstractCommand, say
+from elasticluster.cli.data import print_json
 from elasticluster.exceptions import CloudProviderError, ElastiClusterError
 from elasticluster.naming import printable
 
@@ -54,7 +54,7 @@ class Gc(AbstractCommand):
             self.confirm(self._question(chosen))
         left = {} if self.params.dry_run else {one.orphan.tags.uuid: self._remove(one) for one in chosen}
         if self.params.json:
-            print(json.dumps([_data(one, left.get(one.orphan.tags.uuid)) for one in survey.found], indent=2))
+            print_json([_data(one, left.get(one.orphan.tags.uuid)) for one in survey.found])
         return CloudProviderError.exit_code if survey.silent or any(left.values()) else 0
 
     def _is_meant(self, found: Found) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from elasticluster.cli import render
 from elasticluster.cli.command import AbstractCommand, say
+from elasticluster.cli.data import cluster_data, print_json
 from elasticluster.exceptions import ClusterNotFound, StateError
 from elasticluster.model import ClusterRecord
 
@@ -29,7 +29,7 @@ class ListClusters(AbstractCommand):
         """List; a cluster whose file cannot be read is named on standard error and keeps none from view."""
         clusters = self._readable()
         if self.params.json:
-            print(json.dumps([render.cluster_data(cluster) for cluster in clusters], indent=2))
+            print_json([cluster_data(cluster) for cluster in clusters])
         else:
             print(render.cluster_list(clusters) if clusters else render.no_clusters())
         return 0

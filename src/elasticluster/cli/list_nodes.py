@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli import render
 from elasticluster.cli.command import AbstractCommand
+from elasticluster.cli.data import cluster_data, node_data, print_json
 from elasticluster.cli.start import frontend_name
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ListNodes(AbstractCommand):
             help="Show instead what took how long when the cluster was last started, set up, resized or "
             "paused.",
         )
-        parser.add_argument("--json", action="store_true", help="Print JSON.")
+        parser.add_argument("--json", "--pretty-json", action="store_true", help="Print JSON.")
 
     def execute(self) -> int:
         """List."""
@@ -44,7 +44,7 @@ class ListNodes(AbstractCommand):
         if self.params.update:
             cluster.update()
         if self.params.json:
-            print(json.dumps(self._data(cluster), indent=2))
+            print_json(self._data(cluster))
         elif self.params.timings:
             print(_timings(cluster))
         else:
@@ -54,7 +54,7 @@ class ListNodes(AbstractCommand):
 
     def _data(self, cluster: Cluster) -> dict[str, Any]:
         record = cluster.record
-        data = render.cluster_data(record) | {"nodes": [render.node_data(node) for node in record.nodes]}
+        data = cluster_data(record) | {"nodes": [node_data(node) for node in record.nodes]}
         if self.params.timings:
             from elasticluster.cli import timings
 

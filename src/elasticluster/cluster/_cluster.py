@@ -5,11 +5,19 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from elasticluster.cluster._arguments import DEFAULT_KEY_NAME, DEFAULT_KEYS, existing_keys, in_one_order
+from elasticluster.cluster._arguments import (
+    DEFAULT_KEY_NAME,
+    DEFAULT_KEYS,
+    existing_keys,
+    in_either_order,
+    start_failure_of,
+)
 from elasticluster.cluster._life import LivingCluster
 from elasticluster.cluster._node import Node
+from elasticluster.cluster._sightings import Sightings
+from elasticluster.cluster._view import component
 from elasticluster.engine.events import ignore
 from elasticluster.engine.resize import ShrinkOptions
 from elasticluster.model import ClusterRecord, ComponentRef, Login, NodeRecord, NodeSpec
@@ -23,8 +31,9 @@ if TYPE_CHECKING:
 class Cluster(LivingCluster):
     """A cluster: add nodes, start them, configure them, use them, stop them.
 
-    Two orders of arguments are understood: the one below, and the older ``Cluster(name,
+    Two orders of arguments are understood: the one below, and that of 2016, ``Cluster(name,
     cloud_provider, setup_provider, user_key_name, user_key_public, user_key_private, repository=None)``.
+    Either may be mixed with keywords. They are told by the second argument: a text, or not.
 
     Args:
         name: unique name of the cluster.
@@ -37,11 +46,12 @@ class Cluster(LivingCluster):
         availability_zone: where in the cloud; empty: the cloud decides.
         repository: where the cluster is remembered; in memory if None.
         start_timeout: seconds that all machines may take to run, and again to answer SSH. Nodes that
-            take longer are marked as down.
+            take longer are marked as down; see also `start_failure`.
         ssh_probe_timeout: seconds that one SSH attempt may take.
         ssh_proxy_command: ``ssh -o ProxyCommand``.
         thread_pool_max_size: kept for old programs, without effect; see :meth:`start`.
-        **extra: kept with the cluster; ``template`` and ``ssh_to`` have a meaning.
+        **extra: kept with the cluster. ``template``, ``ssh_to`` and ``start_failure`` (``keep`` or ``stop``:
+            what becomes of machines made by a :meth:`start` that fails) have a meaning.
 
     Attributes:
         nodes: for each kind, the list of its nodes.
@@ -49,18 +59,50 @@ class Cluster(LivingCluster):
         listener: called with what happens meanwhile (:mod:`elasticluster.engine.events`).
 
     Raises:
-        ConfigurationError: no cluster can be called that.
+        ConfigurationError: no cluster can be called that, or `start_failure` is neither.
     """
 
+    @overload
     def __init__(
         self,
         name: str,
-        user_key_name: str | AbstractCloudProvider = DEFAULT_KEY_NAME,
-        user_key_public: str | AbstractSetupProvider = DEFAULT_KEYS[0],
+        user_key_name: str = ...,
+        user_key_public: str = ...,
+        user_key_private: str = ...,
+        cloud_provider: AbstractCloudProvider | None = ...,
+        setup_provider: AbstractSetupProvider | None = ...,
+        availability_zone: str = ...,
+        repository: AbstractClusterRepository | None = ...,
+        start_timeout: float = ...,
+        ssh_probe_timeout: float = ...,
+        ssh_proxy_command: str = ...,
+        thread_pool_max_size: int = ...,
+        **extra: Any,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        cloud_provider: AbstractCloudProvider | None,
+        setup_provider: AbstractSetupProvider | None = ...,
+        user_key_name: str = ...,
+        user_key_public: str = ...,
+        user_key_private: str = ...,
+        repository: AbstractClusterRepository | None = ...,
+        **extra: Any,
+    ) -> None: ...
+
+    @in_either_order
+    def __init__(
+        self,
+        name: str,
+        user_key_name: str = DEFAULT_KEY_NAME,
+        user_key_public: str = DEFAULT_KEYS[0],
         user_key_private: str = DEFAULT_KEYS[1],
-        cloud_provider: AbstractCloudProvider | str | None = None,
-        setup_provider: AbstractSetupProvider | str | None = None,
-        availability_zone: str | AbstractClusterRepository = "",
+        cloud_provider: AbstractCloudProvider | None = None,
+        setup_provider: AbstractSetupProvider | None = None,
+        availability_zone: str = "",
         repository: AbstractClusterRepository | None = None,
         start_timeout: float = 600,
         ssh_probe_timeout: float = 5,
@@ -68,27 +110,24 @@ class Cluster(LivingCluster):
         thread_pool_max_size: int = 10,
         **extra: Any,
     ) -> None:
-        arguments = (user_key_name, user_key_public, user_key_private, cloud_provider, setup_provider)
-        key_name, public, private, cloud, setup = in_one_order(arguments)
-        if not isinstance(availability_zone, str):  # the older order has the repository here
-            repository, availability_zone = availability_zone, ""
-        public, private = existing_keys(public, private)
+        public, private = existing_keys(user_key_public, user_key_private)
         record = ClusterRecord(
             uuid=new_uuid(),
             name=check_cluster_name(name),
             template=extra.pop("template", name),
             created=time.time(),
-            cloud=_ref(cloud),
-            setup=_ref(setup),
+            cloud=component(cloud_provider),
+            setup=component(setup_provider),
             login=Login(
-                user_key_name=key_name,
+                user_key_name=user_key_name,
                 user_key_public=public,
                 user_key_private=private,
                 proxy_command=ssh_proxy_command,
                 probe_timeout=ssh_probe_timeout,
             ),
             ssh_to=extra.pop("ssh_to", None) or "",
-            start_timeout=start_timeout,
+            start_timeout=self._chosen_timeout(start_timeout),
+            start_failure=start_failure_of(extra.pop("start_failure", "keep")),
             extra={
                 **extra,
                 "availability_zone": availability_zone,
@@ -96,8 +135,8 @@ class Cluster(LivingCluster):
             },
         )
         self._begin(record, repository)
-        self._cloud_provider = cloud
-        self._setup_provider = setup
+        self._cloud_provider = cloud_provider
+        self._setup_provider = setup_provider
 
     @classmethod
     def from_record(cls, record: ClusterRecord, repository: AbstractClusterRepository) -> Cluster:
@@ -114,6 +153,7 @@ class Cluster(LivingCluster):
             repository = MemRepository()
         self.repository = repository
         self.listener = ignore
+        self._sightings = Sightings(self)
         self.report = None
         self.nodes = {kind: [] for kind in record.kinds}
         self._base = record
@@ -227,10 +267,3 @@ class Cluster(LivingCluster):
                 self.nodes[node.kind].remove(node)
                 if self._stored:
                     self.repository.save_or_update(self)
-
-
-def _ref(provider: Any) -> ComponentRef:
-    """Describe a provider so that it can be made again in another process."""
-    from elasticluster.providers.registry import ref_of
-
-    return ref_of(provider) if provider is not None else ComponentRef(type="")

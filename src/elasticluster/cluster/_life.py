@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from elasticluster.cluster._node import Node
 from elasticluster.cluster._setup import SetupPort, clean_up
+from elasticluster.cluster._sightings import Sightings
 from elasticluster.cluster._view import ClusterView
 from elasticluster.engine import bake as baking
 from elasticluster.engine import execute, resize, trace
@@ -20,6 +21,7 @@ from elasticluster.engine.events import Listener
 from elasticluster.engine.plan import StartPlan, StopPlan
 from elasticluster.engine.resize import ShrinkOptions
 from elasticluster.engine.run import Tools
+from elasticluster.engine.status import Status, look
 from elasticluster.exceptions import (
     ClusterConflict,
     ClusterError,
@@ -27,7 +29,15 @@ from elasticluster.exceptions import (
     ClusterSizeError,
     StateError,
 )
-from elasticluster.model import ClusterRecord, KeyPair, NodeRecord, NodeSpec, NodeState, Report, Verdict
+from elasticluster.model import (
+    ClusterRecord,
+    KeyPair,
+    NodeRecord,
+    NodeSpec,
+    NodeState,
+    Report,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from elasticluster.engine.ports import ClusterStore, SetupJob
@@ -55,11 +65,14 @@ class LivingCluster(ClusterView):
     listener: Listener
     report: Report | None
     _stored: ClusterRecord | None
+    _sightings: Sightings
 
     def start(self, min_nodes: Mapping[str, int] | None = None, max_concurrent_requests: int = 0) -> None:
         """Make all machines and wait until each has let us in by SSH.
 
-        Nodes that do not come up in time are marked as down; nothing is destroyed.
+        Nodes that do not come up in time are marked as down. Nothing is destroyed, unless the cluster was
+        made with ``start_failure="stop"``: if there are not enough nodes in the end, what this call made is
+        destroyed again.
 
         Args:
             min_nodes: for each kind, the number of nodes to be content with; all of them if missing.
@@ -72,7 +85,12 @@ class LivingCluster(ClusterView):
         """
         if min_nodes is not None:
             self._base = replace(self._base, min_nodes=dict(min_nodes))
-        report = self.bring_up(StartOptions(configure=False, max_parallel=max_concurrent_requests))
+        options = StartOptions(
+            configure=False,
+            stop_on_failure=self.start_failure == "stop",
+            max_parallel=max_concurrent_requests,
+        )
+        report = self.bring_up(options)
         if report.verdict is Verdict.NOT_READY:
             raise ClusterSizeError(
                 f"Cluster '{self.name}' is not ready: {report.error}.", hint=_reasons(report)
@@ -220,6 +238,13 @@ class LivingCluster(ClusterView):
         record = replace(self.record, owner=self.repository.owner)
         return baking.survey(record, self._tools(), specs)
 
+    def status(self) -> Status:
+        """Return how the cluster is at this moment: its machines, SSH, its scheduler and queues.
+
+        Nothing is changed or stored, and nobody is kept from working on the cluster meanwhile.
+        """
+        return look(self.record, self._tools())
+
     def update(self) -> None:
         """Read the addresses of all nodes again, with one call."""
         with self._locked():
@@ -238,11 +263,24 @@ class LivingCluster(ClusterView):
     @property
     def seconds_between_looks(self) -> float:
         """Seconds between looks at machines: :attr:`polling_interval` if set, else as the provider likes."""
-        return self._tools().polling_interval
+        chosen = self._chosen_interval
+        return self.cloud_provider.polling_interval if chosen is None else chosen
 
-    def look_ahead(self) -> StartPlan:
-        """Return what :meth:`start` would do now; changes nothing."""
-        return execute.look_ahead(self.record, self._tools())
+    @property
+    def _chosen_interval(self) -> float | None:
+        chosen = "polling_interval" in vars(self) or self.polling_interval != _DEFAULT_INTERVAL
+        return self.polling_interval if chosen else None
+
+    def running_machines(self) -> frozenset[str]:
+        """Return the ids of the machines that run, as the cloud has said at most one polling interval ago.
+
+        One listing serves all nodes. Addresses that have changed are read again.
+        """
+        return self._sightings.running()
+
+    def look_ahead(self, specs: Mapping[str, NodeSpec] | None = None) -> StartPlan:
+        """Return what :meth:`bring_up` would do now with such `specs` in its options; changes nothing."""
+        return execute.look_ahead(self.record, self._tools(), specs)
 
     def plan_to_stop(self) -> StopPlan:
         """Return what :meth:`stop` would destroy now; changes nothing."""
@@ -260,7 +298,7 @@ class LivingCluster(ClusterView):
     def update_config(self, cluster_config: Mapping[str, Any]) -> None:
         """Take over those configuration values that are safe to change on a running cluster.
 
-        They are ``ssh_to``, ``start_timeout``, ``start_failure``, ``ssh_probe_timeout`` and
+        They are ``ssh_to``, ``start_timeout``, ``start_failure``, ``min_nodes``, ``ssh_probe_timeout`` and
         ``ssh_proxy_command``.
         """
         login = self._base.login
@@ -269,6 +307,7 @@ class LivingCluster(ClusterView):
             ssh_to=cluster_config.get("ssh_to", self._base.ssh_to),
             start_timeout=cluster_config.get("start_timeout", self._base.start_timeout),
             start_failure=cluster_config.get("start_failure", self._base.start_failure),
+            min_nodes=dict(cluster_config.get("min_nodes", self._base.min_nodes)),
             login=replace(
                 login,
                 probe_timeout=cluster_config.get("ssh_probe_timeout", login.probe_timeout),
@@ -280,6 +319,11 @@ class LivingCluster(ClusterView):
     def known_hosts_file(self) -> str:
         """Path of the file with the nodes' pinned host keys."""
         return self._store.known_hosts_path(self.name)
+
+    @property
+    def storage_file(self) -> str | None:
+        """Path of the file that the cluster is remembered in; None if it is not in a file (yet)."""
+        return self.repository.storage_file(self.name)
 
     @property
     def last_trace(self) -> Trace | None:
@@ -298,14 +342,13 @@ class LivingCluster(ClusterView):
         from elasticluster.ssh.probe import ParamikoProber
 
         self.cloud_provider.adopt(self.record)
-        chosen = "polling_interval" in vars(self) or self.polling_interval != _DEFAULT_INTERVAL
         return Tools(
             provider=self.cloud_provider,
             prober=ParamikoProber(),
             setup=SetupPort(self),
             store=self._store,
             tell=trace.heard(self.listener),
-            interval=self.polling_interval if chosen else None,
+            interval=self._chosen_interval,
         )
 
     @contextlib.contextmanager
@@ -365,6 +408,7 @@ class LivingCluster(ClusterView):
         """Make this object show `record`, keeping the node objects that users may hold."""
         known = {node.name: node for node in self.get_all_nodes()}
         self._base = record
+        self._sightings.forget()
         for kind in record.kinds:
             self.nodes[kind] = []
         for each in record.nodes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from elasticluster.cluster._arguments import with_older_names
+from elasticluster.cluster._dictionary import DictionaryStyle
 from elasticluster.exceptions import ClusterError, InstanceError
 from elasticluster.model import NodeRecord, NodeSpec, SshTarget
 
@@ -35,7 +35,10 @@ _SHOWN = (
 )
 
 
-class Node:
+_CONNECT_TIMEOUT = 5
+
+
+class Node(DictionaryStyle):
     """A node of a cluster: a machine on a cloud, and how to get to it.
 
     Usually made by :meth:`Cluster.add_node`. One that is made by itself belongs to a cluster of that
@@ -61,6 +64,10 @@ class Node:
         record: everything known of the node, as an immutable value.
     """
 
+    connection_timeout: float = _CONNECT_TIMEOUT
+    """Seconds that :meth:`connect` waits if it is not told otherwise; may be set, also for the class."""
+
+    @with_older_names(image="image_id")
     def __init__(
         self,
         name: str,
@@ -72,8 +79,8 @@ class Node:
         user_key_name: str,
         image_user: str,
         security_group: str,
-        image_id: str = "",
-        flavor: str = "",
+        image_id: str,
+        flavor: str,
         image_userdata: str | None = None,
         ssh_proxy_command: str = "",
         **extra: Any,
@@ -90,7 +97,7 @@ class Node:
         )
         spec = NodeSpec(
             kind=kind,
-            image_id=image_id or extra.pop("image", ""),
+            image_id=image_id,
             image_user=image_user,
             flavor=flavor,
             security_group=security_group,
@@ -98,7 +105,6 @@ class Node:
             extra=extra,
         )
         self.record = NodeRecord(name=name, spec=spec)
-        self._seen_running: tuple[float, bool] | None = None
         self._cluster.nodes.setdefault(kind, []).append(self)
 
     @classmethod
@@ -107,7 +113,6 @@ class Node:
         node = cls.__new__(cls)
         node._cluster = cluster
         node.record = record
-        node._seen_running = None
         return node
 
     # -- what it is ------------------------------------------------------------------------------
@@ -239,18 +244,10 @@ class Node:
     def is_alive(self) -> bool:
         """Return whether its machine runs, as the cloud says; SSH may not answer yet.
 
-        The cloud is asked at most once per polling interval, so that this may be called in a loop.
+        The cloud is asked at most once per polling interval, for all nodes of the cluster at a time, so that
+        this may be called in a loop.
         """
-        if not self.instance_id:
-            return False
-        interval = self._cluster.seconds_between_looks
-        if self._seen_running and time.monotonic() - self._seen_running[0] < interval:
-            return self._seen_running[1]
-        running = self.cloud_provider.is_instance_running(self.instance_id)
-        self._seen_running = (time.monotonic(), running)
-        if running:
-            self.update_ips()
-        return running
+        return self.instance_id is not None and self.instance_id in self._cluster.running_machines()
 
     def update_ips(self) -> None:
         """Read its addresses from the cloud; does not wait for them."""
@@ -266,12 +263,14 @@ class Node:
             raise ClusterError(f"Node {self.name} has no known address.", hint="Try update_ips() later.")
         return self.preferred_ip
 
-    def connect(self, keyfile: str | None = None, timeout: float = 5) -> paramiko.SSHClient | None:
+    def connect(
+        self, keyfile: str | None = None, timeout: float = _CONNECT_TIMEOUT
+    ) -> paramiko.SSHClient | None:
         """Log in by SSH.
 
         Args:
             keyfile: path of a file with known host keys, to be used beside the pinned ones.
-            timeout: seconds to wait for the connection.
+            timeout: seconds to wait for the connection; :attr:`connection_timeout` if left out.
 
         Returns:
             a connected client, which the caller closes; None if it did not work.
@@ -280,6 +279,8 @@ class Node:
 
         if not self.preferred_ip:
             return None
+        if timeout == _CONNECT_TIMEOUT:
+            timeout = self.connection_timeout
         return paramiko_client(self.ssh_target(timeout), keyfile)
 
     def ssh_target(self, timeout: float | None = None) -> SshTarget:
@@ -304,16 +305,7 @@ class Node:
         return [*_SHOWN, *self.extra]
 
     def __getitem__(self, key: str) -> Any:
-        if key in _SHOWN:
-            return getattr(self, key)
-        return self.extra[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
-
-    def to_dict(self, omit: Collection[str] = ()) -> dict[str, Any]:
-        """Return a copy as a dictionary, without the keys in `omit`."""
-        return {key: self[key] for key in self.keys() if key not in omit}
+        return getattr(self, key) if key in _SHOWN or key == "extra" else self.extra[key]
 
     def to_vars_dict(self) -> dict[str, Any]:
         """Return what playbooks are told about the node."""

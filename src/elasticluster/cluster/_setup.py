@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from elasticluster.engine.events import Listener
 from elasticluster.engine.ports import SetupJob, SetupProvider
+from elasticluster.engine.scheduler import Ask, Scheduler
 from elasticluster.model import ClusterRecord, SetupResult
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class SetupPort:
         """Return what nodes are at work on; a cluster without a provider has no services."""
         return self._port.busy(job, tell) if self._cluster.can_be_set_up else {}
 
+    def scheduler(self, cluster: ClusterRecord, ask: Ask) -> Scheduler | None:
+        """Return what the scheduler says; None if there is none, or no provider that can ask it."""
+        can_ask = self._cluster.can_be_set_up and hasattr(self._port, "scheduler")
+        return self._port.scheduler(cluster, ask) if can_ask else None
+
     def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Take nodes out of the services; a cluster without a provider has none."""
         return self._port.leave(job, tell) if self._cluster.can_be_set_up else SetupResult()
@@ -113,12 +119,17 @@ class _DocumentedVerbsOnly:
         """Know of no work: it has no verb to ask with."""
         return {}
 
+    def scheduler(self, cluster: ClusterRecord, ask: Ask) -> Scheduler | None:
+        """Know of none: it has no verb to ask with."""
+        return None
+
     def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Do nothing: the next :meth:`setup` finds the nodes gone."""
         return SetupResult()
 
     def setup(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Let it configure the cluster; it knows no smaller part than the whole."""
+        self._cluster._adopt(job.cluster)  # it asks this object where the nodes are
         provider = self._cluster.setup_provider
         takes_arguments = len(inspect.signature(provider.setup_cluster).parameters) > 1
         if takes_arguments:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from elasticluster.cluster._dictionary import DictionaryStyle
 from elasticluster.cluster._node import Node
 from elasticluster.exceptions import ConfigurationError, NodeNotFound
-from elasticluster.model import ClusterRecord, ComponentRef
+from elasticluster.model import ClusterRecord, ComponentRef, NodeState
 
 if TYPE_CHECKING:
     from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
@@ -30,14 +30,30 @@ _SHOWN = (
 )
 
 _SSH_TO_RULE = ("ssh", "login", "frontend", "master")
+_DEFAULT_TIMEOUT = 600
+_OWN_EXTRA = {"availability_zone": "", "thread_pool_max_size": 10}
+"""Attributes that are kept with what is further known of a cluster, and their defaults."""
 
 
-class ClusterView:
+class _StartupTimeout:
+    """``startup_timeout`` of 2016: of a cluster its ``start_timeout``, of the class the usual one."""
+
+    def __get__(self, cluster: ClusterView | None, owner: type[ClusterView]) -> float:
+        return _DEFAULT_TIMEOUT if cluster is None else cluster.start_timeout
+
+    def __set__(self, cluster: ClusterView, seconds: float) -> None:
+        cluster.start_timeout = seconds
+
+
+class ClusterView(DictionaryStyle):
     """Everything that can be read from a cluster without changing or asking anything.
 
     Attributes:
         nodes: for each kind, the list of its nodes.
     """
+
+    startup_timeout = _StartupTimeout()
+    """The name of :attr:`start_timeout` in 2016. A subclass may set it for all of its clusters."""
 
     nodes: dict[str, list[Node]]
     _base: ClusterRecord
@@ -72,15 +88,77 @@ class ClusterView:
         """Kind or name of the node to log in to; empty: found by rule."""
         return self._base.ssh_to
 
+    @ssh_to.setter
+    def ssh_to(self, kind_or_name: str) -> None:
+        self._base = replace(self._base, ssh_to=kind_or_name)
+
     @property
     def start_timeout(self) -> float:
         """Seconds that all machines may take to run, and again to answer SSH."""
         return self._base.start_timeout
 
+    @start_timeout.setter
+    def start_timeout(self, seconds: float) -> None:
+        self._base = replace(self._base, start_timeout=seconds)
+
+    @property
+    def start_failure(self) -> str:
+        """What becomes of machines made by a start that fails: ``keep`` or ``stop``."""
+        return self._base.start_failure
+
+    @property
+    def ssh_probe_timeout(self) -> float:
+        """Seconds that one SSH attempt may take."""
+        return self._base.login.probe_timeout
+
+    @ssh_probe_timeout.setter
+    def ssh_probe_timeout(self, seconds: float) -> None:
+        self._base = replace(self._base, login=replace(self._base.login, probe_timeout=seconds))
+
+    @property
+    def ssh_proxy_command(self) -> str:
+        """``ssh -o ProxyCommand``; empty for none."""
+        return self._base.login.proxy_command
+
+    @ssh_proxy_command.setter
+    def ssh_proxy_command(self, command: str) -> None:
+        self._base = replace(self._base, login=replace(self._base.login, proxy_command=command))
+
+    @property
+    def thread_pool_max_size(self) -> int:
+        """Kept for old programs, without effect."""
+        return int(self._own_extra("thread_pool_max_size"))
+
+    @property
+    def availability_zone(self) -> str:
+        """Where in the cloud; empty: the cloud decides."""
+        return str(self._own_extra("availability_zone"))
+
+    @property
+    def user_key_name(self) -> str:
+        """Name of the key pair on the cloud."""
+        return self._base.login.user_key_name
+
+    @property
+    def user_key_public(self) -> str:
+        """Path of the public key; empty if the cluster has a key pair of its own."""
+        return self._base.login.user_key_public
+
+    @property
+    def user_key_private(self) -> str:
+        """Path of the private key; empty if the cluster has a key pair of its own, or an SSH agent has it."""
+        return self._base.login.user_key_private
+
     @property
     def extra(self) -> dict[str, Any]:
         """What was given beyond the documented arguments."""
-        return dict(self._base.extra)
+        return {key: value for key, value in self._base.extra.items() if key not in _OWN_EXTRA}
+
+    @property
+    def paused_nodes(self) -> dict[str, dict[str, str | None]]:
+        """For each paused node, by name, the info needed to start it again."""
+        paused = (node for node in self.get_all_nodes() if node.record.state is NodeState.PAUSED)
+        return {node.name: {"instance_id": node.instance_id} for node in paused}
 
     @property
     def cloud_provider(self) -> AbstractCloudProvider:
@@ -92,6 +170,11 @@ class ClusterView:
             self._cloud_provider = cloud_provider(self._base.cloud)
         return self._cloud_provider
 
+    @cloud_provider.setter
+    def cloud_provider(self, provider: AbstractCloudProvider) -> None:
+        self._base = replace(self._base, cloud=component(provider))
+        self._cloud_provider = provider
+
     @property
     def setup_provider(self) -> AbstractSetupProvider:
         """Configures the nodes; made from the stored description on first use."""
@@ -102,13 +185,26 @@ class ClusterView:
             self._setup_provider = setup_provider(self._base.setup)
         return self._setup_provider
 
+    @setup_provider.setter
+    def setup_provider(self, provider: AbstractSetupProvider) -> None:
+        self._base = replace(self._base, setup=component(provider))
+        self._setup_provider = provider
+
     @property
     def can_be_set_up(self) -> bool:
         """Whether the cluster has a setup provider."""
         return self._setup_provider is not None or bool(self._base.setup.type)
 
-    def _require(self, component: ComponentRef, what: str) -> None:
-        if not component.type:
+    @classmethod
+    def _chosen_timeout(cls, start_timeout: float) -> float:
+        """Return the seconds asked for: by argument, else by the attribute of the class."""
+        return cls.startup_timeout if start_timeout == _DEFAULT_TIMEOUT else start_timeout
+
+    def _own_extra(self, key: str) -> Any:
+        return self._base.extra.get(key, _OWN_EXTRA[key])
+
+    def _require(self, wanted: ComponentRef, what: str) -> None:
+        if not wanted.type:
             argument = what.replace(" ", "_")
             raise ConfigurationError(
                 f"Cluster '{self.name}' has no {what}.",
@@ -161,32 +257,9 @@ class ClusterView:
         return list(_SHOWN)
 
     def __getitem__(self, key: str) -> Any:
-        if key in _SHOWN:
-            return self.to_dict()[key]
-        return self.extra[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
-
-    def to_dict(self, omit: Collection[str] = ()) -> dict[str, Any]:
-        """Return a copy as a dictionary, without the keys in `omit`; secrets are never in it."""
-        record, extra = self.record, self.extra
-        shown = {
-            "name": record.name,
-            "template": record.template,
-            "ssh_to": record.ssh_to,
-            "start_timeout": record.start_timeout,
-            "ssh_probe_timeout": record.login.probe_timeout,
-            "ssh_proxy_command": record.login.proxy_command,
-            "thread_pool_max_size": extra.pop("thread_pool_max_size", 10),
-            "availability_zone": extra.pop("availability_zone", ""),
-            "user_key_name": record.login.user_key_name,
-            "user_key_public": record.login.user_key_public,
-            "user_key_private": record.login.user_key_private,
-            "extra": extra,
-            "nodes": {kind: [node.to_dict() for node in nodes] for kind, nodes in self.nodes.items()},
-        }
-        return {key: value for key, value in shown.items() if key not in omit}
+        if key == "nodes":
+            return {kind: [node.to_dict() for node in nodes] for kind, nodes in self.nodes.items()}
+        return getattr(self, key) if key in _SHOWN else self.extra[key]
 
     def to_vars_dict(self) -> dict[str, Any]:
         """Return what playbooks are told about the cluster."""
@@ -196,3 +269,10 @@ class ClusterView:
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(nodes)} {kind}" for kind, nodes in self.nodes.items())
         return f"<Cluster {self.name}: {counts or 'no nodes'}>"
+
+
+def component(provider: AbstractCloudProvider | AbstractSetupProvider | None) -> ComponentRef:
+    """Describe a provider so that it can be made again in another process; none has an empty type."""
+    from elasticluster.providers.registry import ref_of
+
+    return ComponentRef(type="") if provider is None else ref_of(provider)

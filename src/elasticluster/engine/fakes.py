@@ -14,7 +14,13 @@ from dataclasses import dataclass, field, replace
 from elasticluster.engine.create import tags_of
 from elasticluster.engine.events import Listener, NodeDone, Phase
 from elasticluster.engine.ports import Created, SetupJob
-from elasticluster.exceptions import CloudProviderError, ElastiClusterError, InstanceNotFoundError
+from elasticluster.engine.scheduler import Ask, Scheduler, Worker
+from elasticluster.exceptions import (
+    CloudProviderError,
+    ElastiClusterError,
+    InstanceNotFoundError,
+    ReadinessError,
+)
 from elasticluster.model import (
     ClusterRecord,
     Failure,
@@ -263,10 +269,12 @@ class FakeNetwork:
     Attributes:
         deaf: for node names, why they never let anybody in.
         known_hosts: contents of the known-hosts files written, by path.
+        outputs: for node names, what every command prints there.
     """
 
     deaf: dict[str, Failure] = field(default_factory=dict)
     known_hosts: dict[str, list[str]] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
 
     def probe(self, targets: Sequence[SshTarget]) -> Mapping[str, ProbeResult]:
         """Let everybody in who is not deaf."""
@@ -275,6 +283,12 @@ class FakeNetwork:
     def write_known_hosts(self, cluster: ClusterRecord, path: str) -> None:
         """Remember what would be written."""
         self.known_hosts[path] = [f"{node.name} {key}" for node in cluster.nodes for key in node.host_keys]
+
+    def output(self, target: SshTarget, known_hosts: str, command: str, seconds: float) -> str:
+        """Return what it was told that commands print there."""
+        if target.name not in self.outputs:
+            raise ReadinessError(f"node {target.name}: {command}: not found")
+        return self.outputs[target.name]
 
     def _answer(self, target: SshTarget) -> ProbeResult:
         if target.name in self.deaf:
@@ -295,6 +309,7 @@ class FakeSetup:
         jobs: what it was asked to do.
         refused: raised by the check before anything is made.
         keys: for kinds of nodes, what changes with what is installed on them.
+        master: name of the node whose scheduler is asked; empty: there is none.
     """
 
     failing: dict[str, str] = field(default_factory=dict)
@@ -306,6 +321,7 @@ class FakeSetup:
     refused: ElastiClusterError | None = None
     meanwhile: Callable[[], None] = lambda: None
     keys: dict[str, str] = field(default_factory=dict)
+    master: str = ""
 
     def check(self, cluster: ClusterRecord) -> None:
         """Say no if told to."""
@@ -348,6 +364,18 @@ class FakeSetup:
         """Return what it was told that nodes are at work on."""
         names = {node.name for node in job.cluster.nodes if node.usable}
         return {name: work for name, work in self.working.items() if name in names}
+
+    def scheduler(self, cluster: ClusterRecord, ask: Ask) -> Scheduler | None:
+        """Return what the master prints: a line ``NODE STATE`` for each worker."""
+        if not self.master:
+            return None
+        try:
+            lines = ask(self.master, "workers").splitlines()
+        except ReadinessError as error:
+            return Scheduler(name="fake", error=error.message)
+        states = dict(line.split() for line in lines)
+        workers = {name: Worker(state=state, usable=state == "idle") for name, state in states.items()}
+        return Scheduler(name="fake", workers=workers)
 
     def leave(self, job: SetupJob, tell: Listener) -> SetupResult:
         """Note the job; every node leaves that is not stubborn."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from elasticluster.engine.events import Listener
+from elasticluster.engine.scheduler import Ask, Scheduler
 from elasticluster.exceptions import CloudProviderError
 from elasticluster.model import (
     ClusterRecord,
@@ -174,6 +175,22 @@ class SshProber(Protocol):
     def write_known_hosts(self, cluster: ClusterRecord, path: str) -> None:
         """Write the pinned keys of all nodes under their names and present addresses, all or nothing."""
 
+    def output(self, target: SshTarget, known_hosts: str, command: str, seconds: float) -> str:
+        """Run a shell command on a node, without a terminal and without input.
+
+        Args:
+            target: the node.
+            known_hosts: path of the cluster's known-hosts file.
+            command: what its shell is to run.
+            seconds: how long that may take, with the login.
+
+        Returns:
+            its standard output.
+
+        Raises:
+            ReadinessError: the node does not let us in, the command fails, or takes longer.
+        """
+
 
 class SetupProvider(Protocol):
     """Configures the nodes of a cluster."""
@@ -213,6 +230,16 @@ class SetupProvider(Protocol):
 
         Raises:
             SetupProviderError: no service could be asked.
+        """
+
+    def scheduler(self, cluster: ClusterRecord, ask: Ask) -> Scheduler | None:
+        """Return what the cluster's scheduler says of nodes and queues; None if there is none.
+
+        One that does not answer is in the result, with the reason. Nothing is changed.
+
+        Args:
+            cluster: the cluster.
+            ask: runs a command on one of its nodes.
         """
 
     def leave(self, job: SetupJob, tell: Listener) -> SetupResult:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import getopt
 import logging
+import subprocess
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from elasticluster.engine.proxy import for_openssh
-from elasticluster.exceptions import UsageError
+from elasticluster.exceptions import ReadinessError, UsageError
 from elasticluster.model import Failure, SshTarget
 from elasticluster.ssh.hostkeys import place, read_known_hosts
 from elasticluster.ssh.knock import knock
@@ -81,18 +82,53 @@ def _split(program: str, args: Sequence[str], letters: str) -> tuple[list[str], 
 
 
 def _options(target: SshTarget, known_hosts: str) -> list[str]:
-    options = [
-        f"Port={target.port}",
-        f"HostKeyAlias={target.name}",
-        "StrictHostKeyChecking=yes",
-        f"UserKnownHostsFile={_quoted(known_hosts)}",
-        "GlobalKnownHostsFile=/dev/null",
-    ]
+    found = {"Port": str(target.port), **settings(target, known_hosts)}
+    return [word for name, value in found.items() for word in ("-o", f"{name}={value}")]
+
+
+def settings(target: SshTarget, known_hosts: str) -> dict[str, str]:
+    """Return what OpenSSH has to know to log in to a node, as its configuration takes it.
+
+    Address, port and user are not in it.
+
+    Args:
+        target: the node.
+        known_hosts: path of the cluster's known-hosts file.
+    """
+    found = {
+        "HostKeyAlias": target.name,
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": _quoted(known_hosts),
+        "GlobalKnownHostsFile": "/dev/null",
+    }
     if target.key_path:
-        options += [f"IdentityFile={_quoted(target.key_path)}", "IdentitiesOnly=yes"]
+        found |= {"IdentityFile": _quoted(target.key_path), "IdentitiesOnly": "yes"}
     if target.proxy_command:
-        options.append(f"ProxyCommand={for_openssh(target.proxy_command, target.name)}")
-    return [word for option in options for word in ("-o", option)]
+        found["ProxyCommand"] = for_openssh(target.proxy_command, target.name)
+    return found
+
+
+def config_block(target: SshTarget, known_hosts: str, aliases: Sequence[str]) -> str:
+    """Return the lines for OpenSSH's configuration by which its programs log in to a node as ours do.
+
+    Args:
+        target: the node.
+        known_hosts: path of the cluster's known-hosts file.
+        aliases: what the node is called there.
+
+    Raises:
+        UsageError: a value has several lines, which such a file cannot hold.
+    """
+    place = {"HostName": target.host.replace("%", "%%"), "Port": str(target.port), "User": target.user}
+    values = place | settings(target, known_hosts)
+    for name, value in values.items():
+        if "\n" in value:
+            raise UsageError(
+                f"The {name} of node {target.name} has several lines, "
+                "which a configuration file of OpenSSH cannot hold."
+            )
+    lines = [f"    {name} {value}" for name, value in values.items()]
+    return "\n".join([f"Host {' '.join(aliases)}", *lines, ""])
 
 
 def _quoted(path: str) -> str:
@@ -102,6 +138,36 @@ def _quoted(path: str) -> str:
     """
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
+
+
+def output_of(target: SshTarget, known_hosts: str, command: str, seconds: float) -> str:
+    """Run a shell command on a node, without a terminal and without input; return its standard output.
+
+    Args:
+        target: the node.
+        known_hosts: path of the cluster's known-hosts file.
+        command: what its shell is to run.
+        seconds: how long that may take, with the login.
+
+    Raises:
+        ReadinessError: the node does not let us in, the command fails, or takes longer.
+    """
+    from elasticluster.engine.children import child
+
+    limits = ["-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, round(target.timeout))}"]
+    argv = ssh_command(target, known_hosts, [*limits, "--", command])
+    pipes: dict[str, Any] = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    try:
+        with child(argv, stdin=subprocess.DEVNULL, text=True, errors="replace", **pipes) as process:
+            said, complaints = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired as exc:
+        raise ReadinessError(f"node {target.name} gave no answer within {seconds:g} s") from exc
+    except OSError as exc:
+        raise ReadinessError(f"OpenSSH's `ssh` cannot be run: {exc.strerror}") from exc
+    if process.returncode:
+        words = complaints.strip().splitlines() or [f"exit status {process.returncode}"]
+        raise ReadinessError(f"node {target.name}: {words[-1].strip()}")
+    return str(said)
 
 
 def paramiko_client(target: SshTarget, known_hosts: str | None = None) -> paramiko.SSHClient | None:

@@ -46,6 +46,16 @@ class ParamikoProber:
         """
         write_known_hosts(cluster, path)
 
+    def output(self, target: SshTarget, known_hosts: str, command: str, seconds: float) -> str:
+        """Run a shell command on a node; return its standard output.
+
+        Raises:
+            ReadinessError: the node does not let us in, the command fails, or takes longer than `seconds`.
+        """
+        from elasticluster.ssh.client import output_of
+
+        return output_of(target, known_hosts, command, seconds)
+
 
 def answers(target: SshTarget) -> bool:
     """Return whether a target's address still shows one of its pinned host keys; does not log in."""

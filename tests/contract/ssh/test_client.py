@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from elasticluster.ssh.client import paramiko_client, sftp_command, ssh_command
+from elasticluster.exceptions import ReadinessError
+from elasticluster.ssh.client import output_of, paramiko_client, sftp_command, ssh_command
 
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
@@ -95,3 +96,31 @@ def test_paramiko_client_takes_keys_from_a_file(server: Any, known_hosts: Path) 
 )
 def test_paramiko_client_is_none_on_failure(server: Any, changes: dict[str, object]) -> None:
     assert paramiko_client(server.target(**changes)) is None
+
+
+def test_output_of_a_command_is_what_it_prints_and_nothing_is_read(server: Any, known_hosts: Path) -> None:
+    command = "cat; printf 'a b\\n'; echo noise >&2"
+    assert output_of(server.target(), str(known_hosts), command, 30) == "a b\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "seconds", "changes", "said"),
+    [
+        ("echo first >&2; echo last words >&2; exit 3", 30, {}, "node compute001: last words"),
+        ("exit 3", 30, {}, "node compute001: exit status 3"),
+        ("exec sleep 600", 0.5, {}, "node compute001 gave no answer within 0.5 s"),
+        (
+            "true",
+            30,
+            {"user": "nobody-here"},
+            "node compute001: nobody-here@127.0.0.1: Permission denied (publickey,keyboard-interactive).",
+        ),
+    ],
+    ids=["words", "status", "time", "login"],
+)
+def test_command_without_output_says_why(
+    server: Any, known_hosts: Path, command: str, seconds: float, changes: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ReadinessError) as caught:
+        output_of(server.target(**changes), str(known_hosts), command, seconds)
+    assert caught.value.message == said

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from elasticluster.cli import render
+from elasticluster.cli.data import cluster_data
 from elasticluster.engine.plan import Batch, StartPlan, StopPlan
 from elasticluster.model import (
     ClusterRecord,
@@ -221,6 +222,6 @@ def test_what_is_left_after_a_failure():
 
 
 def test_json_of_a_cluster_holds_no_secret():
-    data = render.cluster_data(replace(CLUSTER, secrets={"munge_key": "hidden"}))
+    data = cluster_data(replace(CLUSTER, secrets={"munge_key": "hidden"}))
     assert data["nodes"] == {"frontend": 1, "compute": 2}
     assert "hidden" not in str(data)

@@ -33,6 +33,10 @@ def test_provider_takes_its_documented_arguments_in_order() -> None:
     assert provider._settings.library == "/m"
 
 
+def test_provider_has_a_name_for_people() -> None:
+    assert AnsibleSetupProvider.HUMAN_READABLE_NAME == "Ansible"
+
+
 def test_provider_is_made_again_from_what_json_holds() -> None:
     provider = AnsibleSetupProvider(GROUPS, ansible_forks="9", after="a.yml")
     ref = ref_of(provider)

@@ -134,3 +134,69 @@ def test_keys_are_read_without_loading_provider_or_sdk() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+SETUPS = """
+from elasticluster.providers import AbstractSetupProvider
+
+class Script(AbstractSetupProvider):
+    def __init__(self, script, groups=None): self.script, self.groups = script, groups
+    def setup_cluster(self, cluster): return True
+    def cleanup(self): pass
+
+class Whatever(AbstractSetupProvider):
+    def __init__(self, **options): self.options = options
+    def setup_cluster(self, cluster): return True
+    def cleanup(self): pass
+
+class Picky(Script):
+    def __init__(self, script): raise LookupError(f"no {script} here")
+"""
+OF_SECTION = {"groups": {"a": ["b"]}, "environment_vars": {}, "sudo": True, "sudo_user": "root"}
+
+
+@pytest.fixture
+def third_party_setups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "third_party_setups.py").write_text(SETUPS)
+    (tmp_path / "third_party_broken.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "third_party_setups", raising=False)
+    return "third_party_setups"
+
+
+def test_setup_provider_is_given_what_it_takes_of_every_section(third_party_setups: str) -> None:
+    args = {**OF_SECTION, "script": "x.sh"}
+    script = registry.setup_provider(ComponentRef(type=f"{third_party_setups}:Script", args=args))
+    assert vars(script)["groups"] == {"a": ["b"]}
+    whatever = registry.setup_provider(ComponentRef(type=f"{third_party_setups}:Whatever", args=args))
+    assert vars(whatever)["options"] == args
+
+
+def test_setup_provider_is_not_spared_keys_that_it_does_not_know(third_party_setups: str) -> None:
+    args = {**OF_SECTION, "script": "x.sh", "scirpt": "y.sh"}
+    with pytest.raises(ConfigurationError) as caught:
+        registry.setup_provider(ComponentRef(type=f"{third_party_setups}:Script", args=args))
+    assert caught.value.message == (
+        "The setup provider 'third_party_setups:Script' cannot be made with its arguments: "
+        "got an unexpected keyword argument 'scirpt'."
+    )
+
+
+def test_registry_tells_what_a_constructor_raised(third_party_setups: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        registry.setup_provider(ComponentRef(type=f"{third_party_setups}:Picky", args={"script": "x.sh"}))
+    assert caught.value.message == (
+        "The setup provider 'third_party_setups:Picky' cannot be made: LookupError: no x.sh here"
+    )
+
+
+def test_registry_tells_what_an_import_raised(third_party_setups: str) -> None:
+    assert refused(ComponentRef(type="third_party_broken:Any")).message == (
+        "The cloud provider 'third_party_broken:Any' cannot be imported: ZeroDivisionError: division by zero"
+    )
+
+
+def test_provider_without_tables_has_no_keys_to_check(third_party: str, third_party_setups: str) -> None:
+    assert registry.cloud_tables(f"{third_party}:Mine") is not None
+    assert registry.cloud_tables(f"{third_party_setups}:Script") is None
+    assert registry.setup_keys(f"{third_party_setups}:Script") is None

@@ -1,0 +1,1 @@
+"""Kept so that programs can go on importing :mod:`elasticluster.module`; it has no names of its own."""
