@@ -1,36 +1,24 @@
-"""What the documents say is so: commands, options, links, samples."""
+"""What the documents say is so: commands, options, links, names of files."""
 
 from __future__ import annotations
 
+import argparse
 import doctest
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.docs.blocks import MANUAL, ROOT, blocks_of
 
-from elasticluster import exceptions, naming
-from elasticluster.cli.start import EXIT_CODES, EXIT_NOT_VERIFIED
-from elasticluster.config import tables
-from elasticluster.config.keys import Key
-from elasticluster.naming import new_uuid
-from elasticluster.providers.ansible_provider import SETUP_KEYS
-from elasticluster.providers.docker import CLOUD_KEYS, NODE_KEYS, DockerProvider
+import elasticluster
+from elasticluster import naming
+from elasticluster.cli.app import build_parser
 from elasticluster.providers.docker.flavors import parse_flavor
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-
-
-def elasticluster(*args: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a new user."""
-    command = [sys.executable, "-m", "elasticluster", *args]
-    env = {**os.environ, "HOME": str(home), "COLUMNS": "200"}
-    return subprocess.run(command, env=env, cwd=home, capture_output=True, text=True, check=False)
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *MANUAL, *ROOT.glob("examples/*/README.md")})
+INTERNAL = {"__init__", "__main__", "cli", "config", "engine", "setup", "ssh", "state"}
+EVERYWHERE = {"--help", "--verbose", "--storage", "--config"}
 
 
 @cache
@@ -38,40 +26,61 @@ def text_of(document: Path) -> str:
     return document.read_text(encoding="utf-8")
 
 
-def blocks(document: Path, language: str) -> list[str]:
-    """Return the fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text_of(document), flags=re.MULTILINE | re.DOTALL)
+@cache
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parsers of our commands, by name."""
+    parser, _ = build_parser(argparse.Namespace(), ["list"])
+    (commands,) = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+    return dict(commands.choices)
 
 
-def named_commands() -> list[str]:
-    """Every ``elasticluster COMMAND`` that stands as code in a document."""
-    code = [
-        piece
-        for document in DOCUMENTS
-        for piece in [*blocks(document, "sh"), *re.findall(r"`(elasticluster [^`]+)`", text_of(document))]
-    ]
-    return sorted(set(re.findall(r"\belasticluster ([a-z][a-z-]+)", "\n".join(code))))
+def options_of(command: str) -> set[str]:
+    """Return the long options of a command."""
+    shown = (one for one in parsers()[command]._actions if one.help is not argparse.SUPPRESS)
+    names = {name for action in shown for name in action.option_strings}
+    return {name for name in names if name.startswith("--")}
 
 
-def named_options() -> list[tuple[str, str]]:
-    """Every option that a row of the README's command table gives to its command."""
-    rows = re.findall(r"^\| `elasticluster ([a-z-]+)(.*)$", text_of(ROOT / "README.md"), flags=re.MULTILINE)
-    return [(command, option) for command, row in rows for option in re.findall(r"`(--[a-z-]+)", row)]
+def named_commands() -> set[tuple[str, str, str]]:
+    """Every `elasticluster COMMAND …` that stands as code: its page, the command, and its long options."""
+    found = set()
+    for page in DOCUMENTS:
+        if page.parent.name == "own-command":  # whose command is not one of ours
+            continue
+        inline = re.findall(r"`(elasticluster [^`\n]+)`", text_of(page))
+        for line in "\n".join([*(block.text for block in blocks_of(page)), *inline]).splitlines():
+            ours = re.sub(r"#.*| -- .*|\|.*|[`)].*", "", line.partition("elasticluster ")[2])
+            words = re.sub(r"(-[cs]|--config|--storage) \S+ ", "", ours).split()
+            if words and re.fullmatch(r"[a-z][a-z0-9-]+", words[0]):
+                options = [word.partition("=")[0] for word in words if word.startswith("--")]
+                found.add((str(page.relative_to(ROOT)), words[0], " ".join(options)))
+    return found
 
 
 def test_commands_are_named() -> None:
-    expected = {"start", "stop", "list", "list-nodes", "list-templates", "setup", "ssh", "sftp"}
-    assert expected <= set(named_commands())
+    assert {command for _, command, _ in named_commands()} >= parsers().keys()
 
 
-@pytest.mark.parametrize("command", named_commands())
-def test_named_command_exists(command: str, tmp_path: Path) -> None:
-    assert elasticluster(command, "--help", home=tmp_path).returncode == 0
+@pytest.mark.parametrize(("page", "command", "options"), sorted(named_commands()))
+def test_named_command_and_its_options_exist(page: str, command: str, options: str) -> None:
+    assert command in parsers(), page
+    assert set(options.split()) <= options_of(command), page
 
 
-@pytest.mark.parametrize(("command", "option"), named_options())
-def test_named_option_exists(command: str, option: str, tmp_path: Path) -> None:
-    assert re.search(rf"{option}\b", elasticluster(command, "--help", home=tmp_path).stdout)
+@cache
+def sections_of_commands() -> dict[str, str]:
+    """The text of each section of the page on commands, by the commands in its heading."""
+    parts = re.split(r"^## ", text_of(ROOT / "docs" / "commands.md"), flags=re.MULTILINE)[1:]
+    split = [part.partition("\n") for part in parts]
+    return {name: text for heading, _, text in split for name in heading.split(", ")}
+
+
+@pytest.mark.parametrize("command", parsers())
+def test_command_is_documented_with_every_option(command: str) -> None:
+    text = sections_of_commands().get(command, "")
+    assert text, f"docs/commands.md has no section `## {command}`"
+    missing = [name for name in options_of(command) - EVERYWHERE if not re.search(rf"`[^`]*{name}\b", text)]
+    assert missing == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -87,75 +96,6 @@ def test_named_files_exist(document: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_readme_configuration_loads(tmp_path: Path) -> None:
-    (sample,) = blocks(ROOT / "README.md", "ini")
-    (tmp_path / "config").write_text(sample, encoding="utf-8")
-    done = elasticluster("-c", "config", "list-templates", home=tmp_path)
-    assert done.stderr == ""
-    assert "name:     slurm\ncloud:     local\nfrontend nodes: 1\ncompute nodes: 2\n" in done.stdout
-
-
-@pytest.fixture
-def own_name() -> Iterator[str]:
-    """A name that no other cluster has; fail if instances of that cluster are left, and remove them."""
-    name = f"docs-{new_uuid()[:8]}"
-    yield name
-    provider = DockerProvider()
-    ours = [one for one in provider.list_instances() if one.tags.name == name]
-    provider.stop_instances([instance.id for instance in ours])
-    for uuid in {instance.tags.uuid for instance in ours}:
-        provider.release(uuid)
-    assert ours == []
-
-
-@pytest.mark.e2e
-def test_readme_python_sample_runs(tmp_path: Path, own_name: str) -> None:
-    (sample,) = blocks(ROOT / "README.md", "python")
-    assert sample.count('"my-cluster"') == 1
-    env = {**os.environ, "HOME": str(tmp_path)}
-    command = [sys.executable, "-c", sample.replace("my-cluster", own_name)]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^\d+\.\d+\.\d+\.\d+$", done.stdout, flags=re.MULTILINE)
-
-
-def test_exit_codes_are_listed() -> None:
-    """Every class of error ends with a code that the table explains."""
-    kinds = [kind for kind in vars(exceptions).values() if isinstance(kind, type)]
-    codes = {kind.exit_code for kind in kinds if issubclass(kind, exceptions.ElastiClusterError)}
-    codes |= {*EXIT_CODES.values(), EXIT_NOT_VERIFIED}
-    table = text_of(ROOT / "docs" / "commands.md").partition("## Exit codes")[2]
-    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE)}
-    assert codes - listed == set()
-
-
-@cache
-def documented_keys() -> dict[str, set[str]]:
-    """The keys in the tables of the page on configuration, by heading."""
-    found: dict[str, set[str]] = {}
-    for section in re.split(r"^##+ ", text_of(ROOT / "docs" / "configuration.md"), flags=re.MULTILINE)[1:]:
-        heading, _, text = section.partition("\n")
-        cells = re.findall(r"^\| (`[^|]+) \|", text, flags=re.MULTILINE)
-        found[heading] = set(re.findall(r"`([a-z_]+)`", " ".join(cells)))
-    return found
-
-
-@pytest.mark.parametrize(
-    ("heading", "keys"),
-    [
-        ("`[cloud/NAME]`", [tables.PROVIDER]),
-        ("`provider=docker`", [*CLOUD_KEYS, *NODE_KEYS]),
-        ("`[login/NAME]`", tables.LOGIN_KEYS),
-        ("`[setup/NAME]`", [tables.SETUP_PROVIDER, *SETUP_KEYS]),
-        ("`[cluster/NAME]`", [*tables.CLUSTER_KEYS, *tables.NODE_KEYS]),
-        ("`[storage]`", tables.STORAGE_KEYS),
-    ],
-)
-def test_every_key_is_documented_and_no_other(heading: str, keys: Sequence[Key]) -> None:
-    """Keys made of names, like ``KIND_nodes``, are not in the tables of the code."""
-    assert documented_keys()[heading] == {key.name for key in keys}
-
-
 def test_documented_flavors_are_flavors() -> None:
     text = text_of(ROOT / "docs" / "configuration.md")
     named = re.findall(r"\b[\d.]+cpu-[\d.]+ram\b", text)
@@ -163,8 +103,28 @@ def test_documented_flavors_are_flavors() -> None:
     assert {parse_flavor(name, {}).name for name in named} == set(named)
 
 
+def test_names_of_the_package_are_in_the_reference() -> None:
+    text = text_of(ROOT / "docs" / "api.md")
+    assert [name for name in elasticluster.__all__ if not re.search(rf"[`{{. ]{name}\b", text)] == []
+
+
+def test_every_public_module_is_in_the_reference() -> None:
+    folder = Path(elasticluster.__path__[0])
+    paths = [*folder.glob("*.py"), *(path.parent for path in folder.glob("*/__init__.py"))]
+    text = text_of(ROOT / "docs" / "api.md")
+    assert {
+        path.stem for path in paths if f"automodule:: elasticluster.{path.stem}\n" not in text
+    } == INTERNAL
+
+
+def test_readme_can_be_read_in_three_minutes() -> None:
+    words = re.sub(r"```.*?```", "", text_of(ROOT / "README.md"), flags=re.DOTALL)
+    assert len(re.findall(r"[A-Za-z]\S*", words)) < 3 * 250
+
+
 def test_readme_does_not_send_people_to_another_program() -> None:
-    assert not re.search(r"pip install elasticluster", text_of(ROOT / "README.md"))
+    for page in (ROOT / "README.md", ROOT / "docs" / "installation.md"):
+        assert not re.search(r"pip install elasticluster", text_of(page))
 
 
 def test_naming_doctests() -> None:
