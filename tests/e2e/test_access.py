@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 
 WHO = """
 - name: Say who runs tasks
-  hosts: all
+  hosts: front
   gather_facts: false
   tasks:
     - name: Leave a mark

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 KILLER = Path(__file__).with_name("kill_points.py")
 
-USERS = 4  # at the same time: each waits for machines more than it computes
+USERS = 3  # at the same time: each waits for machines more than it computes
 MISSED = 0.05  # part of the moments that a later run may go past: chance decides how often a state is seen
 SOON = 15  # seconds that the children of a killed command may take to be gone
 EMPTY = {"slurm.lock", ".slurm.json.new"}  # what is left of a cluster that is not, or no more, recorded
