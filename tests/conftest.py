@@ -94,7 +94,9 @@ def _is_whole(config: pytest.Config) -> bool:
     """Return whether the arguments leave nothing out but what is marked as ``full``."""
     if hasattr(config, "workerinput"):  # one process of several, which sees its own tests only
         return False
-    if config.getoption("markexpr") not in EVERYDAY or any(config.getoption(name) for name in NARROWING):
+    if config.getoption("markexpr") not in EVERYDAY or any(
+        config.getoption(name, default=None) for name in NARROWING
+    ):
         return False
     given = [Path(config.invocation_params.dir, arg) for arg in config.args]
     wanted = [config.rootpath / path for path in config.getini("testpaths")]

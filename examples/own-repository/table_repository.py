@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -52,6 +53,7 @@ class TableRepository(AbstractClusterRepository):
     def _table(self) -> Iterator[sqlite3.Connection]:
         folder = Path(self.storage_path).expanduser()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(folder / "clusters.db", os.O_CREAT, 0o600))  # for your eyes only
         with closing(sqlite3.connect(folder / "clusters.db")) as database, database:
             database.execute("CREATE TABLE IF NOT EXISTS clusters (name TEXT PRIMARY KEY, document TEXT)")
             yield database

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,11 +76,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("elasticluster")
     if name in _LATER:
-        raise ImportError(
+        # `hasattr` is to be false, for which it has to be an AttributeError; but of such a one,
+        # `from elasticluster import NAME` would tell no more than that it "cannot import" the name.
+        imported = sys._getframe(1).f_globals.get("__name__") == "importlib._bootstrap"  # noqa: SLF001
+        raise (ImportError if imported else AttributeError)(
             f"This version of ElastiCluster has no {name} yet, the provider for {_LATER[name]}. "
             "Use elasticluster.DockerProvider, or a provider of your own.",
-            name=__name__,
         )
     if name not in _HOMES:
         raise AttributeError(f"module 'elasticluster' has no attribute '{name}'")

@@ -8,10 +8,10 @@ machines are the same. So it is handed over, and not shared; two who change it k
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elasticluster.engine.files import file_errors, write_private
 from elasticluster.exceptions import (
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".zip"
 _FILES = ("playbook_path", "before", "after", "ansible_module_dir")  # of the setup provider
+_PATHS = ("login.proxy_command", *(f"setup.args.{name}" for name in _FILES))
+_HARMLESS = frozenset({"ansible_ssh_pipelining", "ansible_forks", "ansible_timeout"})  # numbers and truths
 
 
 def export_cluster(
@@ -43,7 +45,7 @@ def export_cluster(
     Args:
         creator: knows where the cluster is stored.
         name: its name.
-        path: the file; ``.zip`` is added. Empty: the cluster's name, in the present folder.
+        path: the file; ``.zip`` is added. A folder: the cluster's name, in it. Empty: in the present folder.
         keys: whether to write keys, passwords and other secrets, too.
         overwrite: whether to write over a file.
 
@@ -53,23 +55,28 @@ def export_cluster(
     Raises:
         ClusterNotFound: there is no such cluster.
         ClusterLocked: another command works on the cluster.
+        KeypairError: the key that is to be written is none, or its halves do not belong together.
         UsageError: there is such a file already, or no such folder.
         StateError: the cluster cannot be read, or the file cannot be written.
     """
     from elasticluster.state import archive
 
-    file = _target(path or name, overwrite=overwrite)
+    file = _target(path or name, name, overwrite=overwrite)
     creator.load_cluster(name)  # or a lock would be taken for one that is not there
     store = creator.create_repository().store
     with store.lock(name):
         cluster = creator.load_cluster(name)
-        packed = _packed(cluster, store, with_keys=keys)
+        packed = _packed(cluster, store, _secrets_here(creator, cluster.template), with_keys=keys)
         write_private(file, archive.write(packed, _contents(Path(cluster.known_hosts_file))))
     return file, packed
 
 
-def _target(path: str, *, overwrite: bool) -> Path:
-    file = Path(path if path.endswith(_SUFFIX) else path + _SUFFIX).expanduser().absolute()
+def _target(path: str, name: str, *, overwrite: bool) -> Path:
+    file = Path(path).expanduser().absolute()
+    if file.is_dir() and file.suffix != _SUFFIX:
+        file /= name
+    if file.suffix.lower() != _SUFFIX:
+        file = file.with_name(f"{file.name}{_SUFFIX}")
     if not file.parent.is_dir():
         raise UsageError(f"{file} cannot be written: there is no folder {file.parent}.")
     if file.is_dir() or (file.exists() and not overwrite):
@@ -80,14 +87,23 @@ def _target(path: str, *, overwrite: bool) -> Path:
 # -- what is written -------------------------------------------------------------------------------
 
 
-def _packed(cluster: Cluster, store: ClusterStore, *, with_keys: bool) -> Archive:
+def _secrets_here(creator: Creator, template: str) -> Collection[str]:
+    """Return secret texts that a cluster may have from its template, as far as that is still here."""
+    with contextlib.suppress(ConfigurationError):
+        return creator.configuration.secret_texts(template)
+    return ()
+
+
+def _packed(cluster: Cluster, store: ClusterStore, secrets: Collection[str], *, with_keys: bool) -> Archive:
     from elasticluster.state.archive import Archive
 
-    private, public = (_contents(path) for path in _key_files(cluster.record, store))
+    if with_keys and _contents(_key_files(cluster.record, store)[0]):
+        store.key_pair(cluster.record)  # a record may name any file: what is no key is not handed on
+    private, public = map(_contents, _key_files(cluster.record, store))
     if with_keys:
         missing = () if private else ("key",)
         return Archive(cluster=cluster.record, private_key=private, public_key=public, left_out=missing)
-    record, left_out = without_secrets(cluster.record)
+    record, left_out = without_secrets(cluster.record, secrets)
     return Archive(cluster=record, public_key=public, left_out=("key", *left_out))
 
 
@@ -119,16 +135,28 @@ def _contents(path: Path | None) -> bytes:
         return path.read_bytes()
 
 
-def without_secrets(record: ClusterRecord) -> tuple[ClusterRecord, tuple[str, ...]]:
+def without_secrets(
+    record: ClusterRecord, secrets: Collection[str] = ()
+) -> tuple[ClusterRecord, tuple[str, ...]]:
     """Return a cluster without what is shown to nobody, and the names of that, sorted.
 
     Names tell what is a secret, and texts in which one is to be seen: a password in a URL, a private key.
+
+    Args:
+        record: the cluster.
+        secrets: further secret texts that may have been put into its values.
     """
-    sieve = _Sieve()
+    from elasticluster.config.masking import secret_texts
+
+    keys = _keys_of(record.cloud)
+    specs = (node.spec.extra for node in record.nodes)
+    tables = (record.cloud.args, record.setup.args, record.extra, {"secrets": record.secrets}, *specs)
+    names = [name for name, key in keys.items() if key.secret]
+    sieve = _Sieve({*secrets, *secret_texts(*tables, names=names)})
     proxy = sieve.public("login", {"proxy_command": record.login.proxy_command})
     shown = replace(
         record,
-        cloud=replace(record.cloud, args=sieve.public("cloud", record.cloud.args, _keys_of(record.cloud))),
+        cloud=replace(record.cloud, args=sieve.public("cloud", record.cloud.args, keys)),
         setup=replace(record.setup, args=sieve.public("setup", record.setup.args)),
         login=replace(record.login, proxy_command=proxy.get("proxy_command", "")),
         nodes=tuple(replace(node, spec=_public_spec(sieve, node.spec)) for node in record.nodes),
@@ -158,11 +186,15 @@ def _keys_of(cloud: ComponentRef) -> Mapping[str, Key]:
 class _Sieve:
     """Keeps secrets back.
 
+    Args:
+        secrets: secret texts that may have been put into other values.
+
     Attributes:
         found: their names.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Collection[str]) -> None:
+        self._secrets = secrets
         self.found: set[str] = set()
 
     def public(
@@ -181,17 +213,23 @@ class _Sieve:
         for name, value in table.items():
             if isinstance(value, Mapping):
                 shown[name] = self.public(f"{way}.{name}", value)
-            elif value and (is_secret(name, (keys or {}).get(name)) or _shows_secret(value)):
+            elif value and (is_secret(name, (keys or {}).get(name)) or self._hides(value)):
                 self.found.add(f"{way}.{name}")
             else:
                 shown[name] = value
         return shown
 
+    def _hides(self, value: Json) -> bool:
+        """Return whether a text shows a secret, or something in a list or table is one."""
+        from elasticluster.config.masking import presentable
 
-def _shows_secret(value: Json) -> bool:
-    from elasticluster.config.masking import presentable
-
-    return isinstance(value, str) and presentable("", value) != value
+        if isinstance(value, Mapping):
+            sieve = _Sieve(self._secrets)
+            sieve.public("", value)
+            return bool(sieve.found)
+        if isinstance(value, (list, tuple)):
+            return any(map(self._hides, value))
+        return isinstance(value, str) and presentable("", value, self._secrets) != value
 
 
 # -- what is read ----------------------------------------------------------------------------------
@@ -207,7 +245,6 @@ class Imported:
         key_place: where the private key is looked for, if it is among that.
         passed_over: names of keys of single nodes that were not taken over.
         missing: files and folders that its setup needs and that are not here.
-        runs: what the archive makes this computer run or import when the cluster is used.
     """
 
     cluster: Cluster
@@ -215,10 +252,15 @@ class Imported:
     key_place: str
     passed_over: tuple[str, ...]
     missing: tuple[str, ...]
-    runs: tuple[str, ...]
 
 
-def import_cluster(creator: Creator, path: str, name: str = "", key: str = "") -> Imported:
+def import_cluster(
+    creator: Creator,
+    path: str,
+    name: str = "",
+    key: str = "",
+    agree: Callable[[Sequence[str]], None] = lambda _: None,
+) -> Imported:
     """Remember the cluster in an archive; nothing is left of it if that fails.
 
     Args:
@@ -227,6 +269,9 @@ def import_cluster(creator: Creator, path: str, name: str = "", key: str = "") -
         name: what to call the cluster; empty: as before.
         key: private key that opens its nodes, with its public half beside it (``.pub``); it stays where it
             is. Empty: the one in the archive, if any.
+        agree: told, before anything is stored, of each setting of the archive by which this computer may be
+            made to run, import or use something; an error that it raises ends the import. Not called if
+            there is none.
 
     Raises:
         ClusterConflict: a cluster of that name is stored, or that cluster is, or the key of one.
@@ -241,45 +286,43 @@ def import_cluster(creator: Creator, path: str, name: str = "", key: str = "") -
     found = archive.read(Path(path).expanduser())
     record = replace(found.cluster, name=check_cluster_name(name or found.cluster.name))
     store = creator.create_repository().store
-    record, left_out = _completed(creator, record, found.left_out)
+    record, left_out = _completed(creator, record, found.left_out), found.left_out
     if key:
         record = replace(record, login=_login_with(record.login, Path(key), found))
         found = replace(found, private_key=b"")
-    with store.lock(record.name):
+    trusted = tuple(_trusted(record, found, key))
+    if trusted:
+        agree(trusted)
+    with store.lock(record.name), store.lock(record.uuid):  # it may be on its way in under another name
         _refuse_known(store, record)
         _install(store, record, found)
     cluster = creator.load_cluster(record.name)
     place = _key_files(cluster.record, store)[0]
     if _is_open(cluster, place):
         left_out = tuple(one for one in left_out if one != "key")
+    here = {f"cloud.{name}" for name, value in cluster.record.cloud.args.items() if value}
     return Imported(
         cluster=cluster,
-        left_out=left_out,
+        left_out=tuple(one for one in left_out if one not in here),
         key_place=str(place or "an SSH agent"),
         passed_over=found.passed_over,
         missing=_missing(record.setup.args),
-        runs=tuple(_programs(record)),
     )
 
 
-def _completed(
-    creator: Creator, record: ClusterRecord, left_out: tuple[str, ...]
-) -> tuple[ClusterRecord, tuple[str, ...]]:
+def _completed(creator: Creator, record: ClusterRecord, left_out: Collection[str]) -> ClusterRecord:
     """Return a cluster with what was left out of its cloud, as far as the configuration here says it.
 
     One without its own secrets cannot be grown before it was set up again, which makes new ones.
     """
-    wanted = {one.removeprefix("cloud.") for one in left_out if one.startswith("cloud.")}
-    section = record.cloud.section
-    if wanted and section in creator.configuration.cloud_names():
-        here = creator.configuration.cloud(section)
-        known = {name: here.args[name] for name in wanted & here.args.keys()}
-        if here.type == record.cloud.type:
-            record = replace(record, cloud=replace(record.cloud, args={**record.cloud.args, **known}))
-            left_out = tuple(one for one in left_out if one not in {f"cloud.{name}" for name in known})
+    from elasticluster.conf.clouds import with_secrets
+
+    names = {one.removeprefix("cloud.") for one in left_out if one.startswith("cloud.")}
+    if names and record.cloud.section:
+        record = replace(record, cloud=with_secrets(record.cloud, creator.configuration, names))
     if any(one.startswith("secrets.") for one in left_out):
         record = replace(record, ready=False)
-    return record, left_out
+    return record
 
 
 def _is_open(cluster: Cluster, private: Path | None) -> bool:
@@ -327,10 +370,12 @@ def _refuse_known(store: ClusterStore, record: ClusterRecord) -> None:
 def _install(store: ClusterStore, record: ClusterRecord, archive: Archive) -> None:
     """Write a cluster's files, the record last: before it is there, there is no cluster."""
     from elasticluster.ssh.hostkeys import write_known_hosts
+    from elasticluster.state.files import IMPORTED
 
     private = _own_key(store, record.name)
     public = private.with_name(f"{private.name}.pub")
-    if private.exists() and _contents(private) != archive.private_key:
+    marker = private.with_suffix(IMPORTED)
+    if private.exists() and not marker.exists() and _contents(private) != archive.private_key:
         raise ClusterConflict(
             f"There is a key of a cluster `{record.name}` whose record is lost: {private}.",
             hint="`elasticluster adopt` remembers that cluster again. Else move the key away.",
@@ -339,15 +384,17 @@ def _install(store: ClusterStore, record: ClusterRecord, archive: Archive) -> No
     hosts = Path(store.known_hosts_path(record.name))
     written = [path for path, data in files.items() if data and _contents(path) != data]
     try:
+        write_private(marker, record.uuid.encode())  # should we be killed, it says whose key this is
         for path in written:
             write_private(path, files[path])
         write_known_hosts(record, str(hosts))
         store.save(replace(record, login=_login_from(record.login, files)))
     except BaseException:
         if record.name not in store.names():
-            for path in (*written, hosts):
+            for path in (*written, hosts, marker):
                 path.unlink(missing_ok=True)
         raise
+    marker.unlink()
 
 
 def _login_from(login: Login, files: Mapping[Path, bytes]) -> Login:
@@ -367,10 +414,44 @@ def _missing(setup: Mapping[str, Json]) -> tuple[str, ...]:
     return tuple(str(path) for path in paths if path and not Path(str(path)).expanduser().exists())
 
 
-def _programs(record: ClusterRecord) -> Iterator[str]:
-    """Name what a cluster's record has programs of this computer do, besides our own."""
-    setup: Mapping[str, Any] = record.setup.args
-    for text in (record.login.proxy_command, setup.get("ansible_command"), setup.get("ansible_extra_args")):
-        if text:
-            yield str(text)
-    yield from (ref.type for ref in (record.cloud, record.setup) if ":" in ref.type)
+# -- what is trusted by whoever imports an archive --------------------------------------------------
+
+
+def _trusted(record: ClusterRecord, archive: Archive, key: str) -> Iterator[str]:
+    """Name each setting of a record by which this computer may be made to run, import or use something.
+
+    They are: classes of providers that do not come along, with their arguments; what Ansible and SSH are told
+    of programs, connections and files of this computer; texts that Ansible would take for a template; and
+    the user's own key, where the archive brings none.
+    """
+    from elasticluster.config.masking import MASK, is_secret, presentable
+    from elasticluster.providers.registry import CLOUDS, SETUPS
+    from elasticluster.state.codec import plain
+
+    refs = (("cloud", record.cloud, CLOUDS), ("setup", record.setup, SETUPS))
+    foreign = tuple(f"{what}." for what, ref, known in refs if ref.type and ref.type not in known)
+    path = _given(record.login.user_key_private)
+    own_key = path and path.exists() and not archive.private_key and not key
+    for way, name, value in _leaves("", "", plain(record)):
+        text = "" if value in (None, False) else str(value)
+        if text and (
+            way in _PATHS
+            or (own_key and way == "login.user_key_private")
+            or (name.startswith("ansible_") and name not in _HARMLESS)
+            or way.startswith(foreign)
+            or any(sign in f"{way}{text}" for sign in ("{{", "{%", "{#"))
+        ):
+            hidden = is_secret(name) or way.startswith("secrets.")
+            yield f"{way}={MASK if hidden else presentable(name, text)}"
+
+
+def _leaves(way: str, name: str, value: Json) -> Iterator[tuple[str, str, Json]]:
+    """Yield each value in tables and lists: where it is, the last name on the way there, and the value."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(f"{way}.{key}" if way else key, key, inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _leaves(way, name, inner)
+    else:
+        yield way, name, value

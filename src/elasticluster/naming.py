@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid as _uuid
 from typing import Any
 
 from elasticluster.exceptions import ConfigurationError
@@ -70,7 +69,9 @@ def check_node_name(name: str) -> str:
 
 def new_uuid() -> str:
     """Return a new random identity for a cluster."""
-    return str(_uuid.uuid4())
+    import uuid
+
+    return str(uuid.uuid4())
 
 
 def printable(text: str) -> str:
@@ -80,8 +81,10 @@ def printable(text: str) -> str:
 
 def is_uuid(text: str) -> bool:
     """Return whether a text is an identity as :func:`new_uuid` makes them."""
+    import uuid
+
     try:
-        return str(_uuid.UUID(text)) == text
+        return str(uuid.UUID(text)) == text
     except ValueError:
         return False
 

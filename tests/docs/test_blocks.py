@@ -74,4 +74,5 @@ def test_named_test_does_the_same(block: Block) -> None:
     source = (ROOT / path).read_text(encoding="utf-8")
     assert re.search(rf"^def {re.escape(function)}\(", source, flags=re.MULTILINE)
     commands = re.findall(r"^(?:\$ )?elasticluster ([a-z-]+)", block.text, flags=re.MULTILINE)
+    assert commands
     assert [command for command in commands if f'"{command}"' not in source] == []

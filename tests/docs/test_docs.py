@@ -17,7 +17,7 @@ from elasticluster.cli.app import build_parser
 from elasticluster.providers.docker.flavors import parse_flavor
 
 DOCUMENTS = sorted({*ROOT.glob("*.md"), *MANUAL, *ROOT.glob("examples/*/README.md")})
-INTERNAL = {"__init__", "__main__", "cli", "config", "engine", "setup", "ssh", "state"}
+INTERNAL = {"__init__", "__main__", "cli", "config", "engine", "literals", "setup", "ssh", "state"}
 EVERYWHERE = {"--help", "--verbose", "--storage", "--config"}
 
 

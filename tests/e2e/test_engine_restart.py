@@ -58,7 +58,7 @@ def down_then_up_again(user):
     before, ports = ids(user), {name: node["ssh_port"] for name, node in nodes(user).items()}
     result = user.run("ssh", "slurm", "--", "hostname")
     assert result.returncode == 4, result.stderr
-    assert result.stderr.endswith("\nBring it up with: elasticluster start slurm --name slurm\n")
+    assert result.stderr.endswith("\nBring it up with: elasticluster start slurm\n")
     for name, node in nodes(user, "--update").items():
         assert node["failure"] == f"boot: its instance {before[name]} has stopped"
     user.ok("start", "slurm")

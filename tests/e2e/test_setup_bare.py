@@ -59,7 +59,8 @@ def bare(new_user: Any, engine: DockerClient) -> Iterator[Any]:
     user = new_user("bare")
     before = user.home / "before.yml"
     before.write_text(LOSES_A_WORKER)
-    (setup,) = re.findall(r"^```ini\n(\[setup/slurm\]\n[^`]*)```", DOCUMENT.read_text(), re.MULTILINE)
+    samples = re.findall(r"^```ini\n(\[setup/slurm\]\n[^`]*)```", DOCUMENT.read_text(), re.MULTILINE)
+    (setup,) = (sample for sample in samples if "_groups=" in sample)
     user.configure(CONFIG.format(setup=setup, before=before, image=bare_image(engine.api)))
     user.started = user.run("start", "bare")
     user.at_first = states(user)

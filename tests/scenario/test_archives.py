@@ -113,6 +113,24 @@ def test_keys_are_exported_only_after_a_yes(here: Place) -> None:
         assert (here.path / "slurm.zip").exists() == (status == 0)
 
 
+def test_archive_that_may_run_programs_is_imported_only_after_a_yes(here: Place, there: Place) -> None:
+    setup = replace(CLUSTER.setup, args={"groups": {}, "ansible_command": "run \x1b[31mme"})
+    here.store.save(replace(CLUSTER, setup=setup))
+    export_cluster(here.creator, "slurm", str(here.path / "out"))
+    command = ("import", f"{here.path}/out.zip")
+    refused = run(there, *command)
+    assert refused.returncode == os.EX_TEMPFAIL
+    assert refused.stderr == (
+        "By these settings of the file, programs of this computer may be run, or files of it used:\n"
+        "  setup.args.ansible_command=run ?[31mme\n"
+        "Error: This needs a confirmation, but there is no terminal to ask on.\n"
+        "Add `--yes` if you are sure.\n"
+    )
+    assert there.files() == []
+    assert run(there, *command, "--yes").returncode == 0
+    assert there.store.names() == ["slurm"]
+
+
 @pytest.mark.parametrize(
     ("args", "status", "message"),
     [
@@ -185,6 +203,19 @@ def test_import_killed_anywhere_leaves_a_whole_cluster_or_none_and_can_be_repeat
         there.store.delete("slurm")
         assert there.files() == []
     assert died > 10
+
+
+def test_key_of_a_killed_import_is_no_key_of_a_new_cluster(here: Place, there: Place) -> None:
+    file, archive = export_cluster(here.creator, "slurm", str(here.path / "out"), keys=True)
+    new = replace(CLUSTER, uuid="99999999-2222-4333-8444-555555555555", nodes=())
+    moment = left = 0
+    while killed(lambda: import_cluster(there.creator, str(file)), there.storage, moment := moment + 1):
+        if not there.store.names():
+            left += (there.storage / "slurm.key").exists()
+            made = Path(there.store.key_pair(new).private_path)
+            assert made.read_bytes() != archive.private_key
+        shutil.rmtree(there.storage)
+    assert left
 
 
 def test_export_killed_anywhere_leaves_the_old_file_or_the_new_one(here: Place) -> None:

@@ -15,7 +15,7 @@ from elasticluster.repository import JsonRepository
 pytestmark = pytest.mark.usefixtures("source_tree")
 
 PLAIN_CLOUD = """
-from elasticluster.providers import AbstractCloudProvider
+from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
 
 class Cloud(AbstractCloudProvider):
     def start_instance(self, *given, **named):
@@ -30,11 +30,14 @@ class Cloud(AbstractCloudProvider):
     def is_instance_running(self, instance_id):
         return True
 
-class Setup:
+class Setup(AbstractSetupProvider):
     def setup(self, job, tell):
         raise AssertionError("nothing is to be configured")
 
-    make_secrets = leave = setup
+    make_secrets = leave = setup_cluster = setup
+
+    def cleanup(self, cluster=None):
+        pass
 
     def check(self, cluster):
         pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import shlex
 import shutil
 import subprocess
@@ -114,8 +115,8 @@ class Shells:
 
 
 def as_bash_cuts(word: str) -> list[str]:
-    """Cut a word at colons as bash does."""
-    return [part for part in word.replace(":", "\n:\n").split("\n") if part] or [""]
+    """Cut a word at colons and equals signs as bash does."""
+    return [part for part in re.split("([:=])", word) if part] or [""]
 
 
 def drained(terminal: int) -> bool:
@@ -168,6 +169,15 @@ LINES = {
     "elasticluster resize test-cluster --add 2:com": "2:compute",
     "elasticluster -s elsewhere stop o": "of-elsewhere",
     "elasticluster -c other.conf start o": "of-another-file",
+    "elasticluster --storage=elsewhere stop o": "of-elsewhere",
+    "elasticluster -s 'else'where stop o": "of-elsewhere",
+    "elasticluster ssh test-cluster --node=frontend0": "--node=frontend001",
+    "elasticluster resize test-cluster --add=2:com": "--add=2:compute",
+    "elasticluster start --on-failure=ke": "--on-failure=keep",
+    "elasticluster gc --cloud lo": "local",
+    "elasticluster remove-node test-cluster frontend001 frontend0": "",
+    "elasticluster adopt te": "",
+    "elasticluster -s nowhere stop ": "",
 }
 
 
@@ -180,10 +190,12 @@ def offered(request: pytest.FixtureRequest, shells: Shells) -> Mapping[str, list
 
 @pytest.mark.parametrize("line", LINES)
 def test_shell_completes(offered: Mapping[str, list[str]], line: str) -> None:
-    expected = LINES[line]
+    expected = [LINES[line]] if LINES[line] else []
     if offered[""] == ["bash"]:
-        expected = expected.rpartition(":")[2]  # bash puts it after the colon
-    assert [word for word in offered[line] if word] == [expected]
+        expected = [re.split("[:=]", word)[-1] for word in expected]  # bash puts it after such a sign
+    if offered[""] == ["zsh"]:  # it writes a blank behind the word
+        expected = [*expected, ""] if expected else [line.rpartition(" ")[2]]
+    assert offered[line] == expected
 
 
 def test_zsh_finds_the_script_where_it_was_installed(shells: Shells) -> None:
@@ -204,7 +216,9 @@ def test_zsh_finds_the_script_where_it_was_installed(shells: Shells) -> None:
         ("targets", ["ssh", "-n", "c"], ["frontend001", "compute001", "compute002", "frontend", "compute"]),
         ("counts", ["resize", "-a", "3"], ["3:frontend", "3:compute"]),
         ("counts", ["start", "my-template", "--nodes", "3:c"], ["3:frontend", "3:compute"]),
+        ("nodes", ["remove-node", "test-cluster", "compute001", ""], ["frontend001", "compute002"]),
         ("clusters", ["-s", ""], ["test-cluster"]),
+        ("clusters", ["-s", r"$HOME/'else'wher\e", "ssh", ""], ["of-elsewhere"]),
         ("clusters", ["-s", "/nowhere", "ssh", ""], []),
         ("clusters", ["-c", "/nowhere", "ssh", ""], []),
         ("templates", ["-c", "/nowhere", "start", ""], []),
@@ -246,11 +260,27 @@ def test_completing_writes_and_says_nothing(shells: Shells, tmp_path: Path) -> N
         ("start", "cluster", "templates"),
         ("start", "nodes", "counts"),
         ("list-nodes", "storage_after", "directory"),
+        ("adopt", "cluster", ""),
         ("stop", "verbose", ""),
     ],
 )
 def test_what_is_completed_goes_by_the_name_of_the_value(command: str, dest: str, kind: str) -> None:
     assert completed(command, dest) == kind
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_commands_are_described_in_one_short_line(shell: str) -> None:
+    assert "Nothing is started" not in script(shell)  # the second sentence on `config`
+
+
+def test_node_is_offered_once_though_two_clusters_have_one_of_its_name(
+    shells: Shells, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(shells.home))
+    for name in ("one", "two"):
+        store(tmp_path, name, "compute")
+    found = list(Names(["elasticluster", "-s", str(tmp_path), "ssh", "-n", ""]).values("targets", ""))
+    assert found.count("frontend001") == 1
 
 
 def test_shell_has_to_be_named(shells: Shells) -> None:

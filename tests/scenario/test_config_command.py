@@ -97,7 +97,10 @@ def test_check_warns_of_what_this_version_cannot_do_and_does_not_fail(run, confi
     text = BROKEN.replace("colour=blue\n", "").replace("perhaps", "yes").replace("flavour", "flavor")
     path = config(text + LATER)
     result = run("-c", path, "config", "check")
-    assert (result.returncode, result.stdout) == (0, "3 templates are fine: broken, fine, later.\n")
+    assert (result.returncode, result.stdout) == (
+        0,
+        "3 templates are fine: broken, fine, later. This version cannot start later yet.\n",
+    )
     assert result.stderr == (
         f"WARNING: {path}:29: [cloud/later] provider: this version cannot start clusters on 'openstack' yet\n"
     )
@@ -108,7 +111,7 @@ def test_check_as_json_has_problems_and_warnings(run, config):
     result = run("-c", path, "config", "check", "--json")
     assert result.returncode == os.EX_CONFIG
     data = json.loads(result.stdout)
-    assert data["templates"] == ["broken", "fine", "later"]
+    assert (data["templates"], data["later"]) == (["broken", "fine", "later"], ["later"])
     assert data["problems"][0] == {
         "file": path,
         "line": 5,
@@ -166,6 +169,15 @@ def test_show_hides_secrets_also_of_clouds_that_cannot_be_used_yet(run, config):
     cloud = json.loads(data.stdout)["sections"][0]
     password = next(setting for setting in cloud["settings"] if setting["key"] == "password")
     assert (password["value"], password["secret"], password["origin"]["line"]) == ("********", True, 31)
+
+
+def test_options_may_stand_before_the_name_of_a_template(run, config):
+    path = config(BROKEN)
+    for words in (["--json", "show", "fine"], ["show", "--json", "fine"], ["show", "fine", "--json"]):
+        assert json.loads(run("config", *words, "-c", path).stdout)["template"] == "fine"
+    assert run("config", "show", "-c", path, "fine").returncode == 0
+    result = run("config", "show", "--json", "fine", "more")
+    assert (result.returncode, "unrecognized arguments: more" in result.stderr) == (2, True)
 
 
 def test_show_of_a_broken_template_fails_and_says_why(run, config):

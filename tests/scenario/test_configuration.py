@@ -71,6 +71,7 @@ def configure(run, home):
 def plain_cloud(tmp_path, monkeypatch):
     """Let configurations name a cloud provider of somebody else's, on which nothing may be started."""
     (tmp_path / "plain_cloud.py").write_text(PLAIN_CLOUD)
+    (tmp_path / "plain_cloud_bare.py").write_text(PLAIN_CLOUD.replace("CLOUD_KEYS", "_UNUSED"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]]))
     return "provider=plain_cloud:Cloud\nplace=here"
 
@@ -161,6 +162,80 @@ def test_keys_of_somebody_elses_cloud_are_checked(run, configure, plain_cloud):
         f"Error: {path}:2: [cloud/local] place: is missing: where the machines are\n"
         f"{path}:4: [cloud/local] plaec: unknown key; did you mean 'place'?\n"
     )
+
+
+def test_defaults_do_not_disturb_somebody_elses_cloud(run, configure, plain_cloud):
+    cloud = plain_cloud.replace(":Cloud", "_bare:Cloud")
+    configure("[DEFAULT]\ndomain=example.org\n" + GOOD.replace("provider=docker", cloud))
+    done = run("start", "--dry-run", "slurm")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_variable_whose_name_ends_like_a_number_of_nodes_is_a_variable(run, configure, tmp_path):
+    (tmp_path / "own.yml").write_text("- hosts: all\n")
+    text = GOOD.replace("[setup/slurm]", f"[setup/slurm]\nafter={tmp_path}/own.yml")
+    configure(f"{text}global_var_reserved_nodes=4\nglobal_var_pool_min_nodes=3\n")
+    assert run("config", "check").stdout == "1 template is fine: slurm.\n"
+    shown = run("config", "show", "slurm").stdout
+    assert "compute_var_reserved_nodes=4" in shown
+    assert "compute_var_pool_min_nodes=3" in shown
+
+
+def test_flavor_that_is_none_is_found_with_its_line(run, configure):
+    path = configure(GOOD.replace("flavor=1cpu-2ram", "flavor=1cpu2ram"))
+    done = run("config", "check")
+    assert done.returncode == 78
+    assert done.stdout.startswith(
+        f"{path}:15: [cluster/slurm] flavor: There is no flavor '1cpu2ram'. For containers a flavor is '"
+    )
+
+
+def test_flavor_of_ones_own_is_one(run, configure):
+    text = GOOD.replace("provider=docker", "provider=docker\nflavors=small=1cpu-0.5ram")
+    configure(text.replace("flavor=1cpu-2ram", "flavor=small"))
+    assert run("config", "check").returncode == 0
+
+
+def test_misspelt_storage_is_told_by_commands_that_look_there(run, configure):
+    path = configure(GOOD + "[storag]\nstorage_path=/no/such\n")
+    done = run("list")
+    assert (done.returncode, done.stdout) == (0, "No clusters found.\n")
+    assert done.stderr.startswith(f"WARNING: {path}:18: [storag] no such section; ")
+    assert done.stderr.endswith("; did you mean 'storage'?\n")
+
+
+def test_variables_and_groups_of_roles_that_come_later_load(run, configure):
+    text = GOOD.replace("[setup/slurm]", "[setup/slurm]\nglobal_var_kubernetes_version=1.19")
+    path = configure(text)
+    done = run("config", "check")
+    assert done.returncode == 0
+    assert done.stderr == (
+        f"WARNING: {path}:7: [setup/slurm] global_var_kubernetes_version: "
+        "has no effect: it belongs to a role that is not part of this version\n"
+    )
+
+
+def test_mistake_in_settings_of_ansible_is_found_with_its_line(run, configure):
+    text = GOOD.replace("[setup/slurm]", "[setup/slurm]\nansible_command=/no/ansible\nansible_fork=20")
+    path = configure(text)
+    done = run("config", "check")
+    assert done.returncode == 78
+    assert done.stdout.startswith(
+        f"{path}:7: [setup/slurm] ansible_command: there is no program '/no/ansible'\n"
+    )
+    assert done.stderr == (
+        f"WARNING: {path}:8: [setup/slurm] ansible_fork: "
+        "Ansible has nothing of that name; did you mean 'ansible_forks'?\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["site.yml", "main.yml"])
+def test_playbook_of_older_files_is_ours(run, configure, name):
+    text = GOOD.replace("[setup/slurm]", f"[setup/slurm]\nplaybook_path=%(ansible_pb_dir)s/{name}")
+    path = configure(text.replace("slurm_worker", "slurm_wroking"))
+    done = run("config", "check")
+    assert done.returncode == 78
+    assert f"{path}:9: [setup/slurm] compute_groups: there is no group 'slurm_wroking'" in done.stdout
 
 
 def test_folder_of_files_is_read_in_order_and_wins(run, configure, home):

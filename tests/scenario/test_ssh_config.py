@@ -4,10 +4,13 @@ import os
 import stat
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from elasticluster.model import NodeState
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
 
 @pytest.fixture
@@ -84,6 +87,22 @@ def test_all_clusters_are_in_one_file_and_one_that_is_of_no_use_is_named(run, cl
     assert "bad.json" in result.stderr
 
 
+def test_name_that_would_mean_several_nodes_is_left_out(run, cluster):
+    cluster("one")
+    cluster("one-frontend001")
+    result = run("ssh-config", "one", "one-frontend001", "one", "--bare")
+    assert hosts(result.stdout) == [
+        ["one"],
+        ["one-compute001"],
+        ["one-frontend001-frontend001"],
+        ["one-frontend001-compute001"],
+    ]
+    assert result.stderr.endswith(
+        "WARNING: These would be names of several nodes, and are left out: "
+        "compute001, frontend001, one-frontend001.\n"
+    )
+
+
 def test_several_clusters_can_be_named(run, cluster):
     cluster("one")
     cluster("two")
@@ -96,7 +115,18 @@ def test_cluster_without_addresses_is_an_error(run, stored):
     assert (result.returncode, result.stdout) == (4, "")
     assert result.stderr.endswith(
         "Error: Cluster 'slurm' has no node whose address is known.\n"
-        "Bring it up with: elasticluster start slurm --name slurm\n"
+        "Bring it up with: elasticluster start slurm\n"
+    )
+
+
+def test_way_to_bring_a_cluster_up_is_for_its_storage_and_its_state(run, stored, home):
+    cluster = stored()
+    for node in cluster.get_all_nodes():
+        node.record = replace(node.record, instance_id="m", state=NodeState.PAUSED)
+    cluster.repository.save_or_update(cluster)
+    storage = str(home / ".elasticluster/storage")
+    assert run("-s", storage, "ssh-config", "slurm").stderr.endswith(
+        f"Bring it up with: elasticluster -s {storage} resume slurm\n"
     )
 
 
@@ -126,6 +156,59 @@ def test_file_that_cannot_be_written_is_named(run, cluster, home):
     assert result.returncode == os.EX_DATAERR
     assert f"Error: Cannot write {home}/file/x: " in result.stderr
     assert result.stderr.endswith("Name another file with `--output`.\n")
+
+
+def test_known_hosts_that_are_gone_are_written_anew(run, cluster):
+    stored = cluster()
+    node = stored.get_node_by_name("compute001")
+    node.record = replace(node.record, host_keys=(KEY,))
+    stored.repository.save_or_update(stored)
+    assert run("ssh-config", "slurm").returncode == 0
+    written = Path(stored.known_hosts_file)
+    assert written.read_text() == f"compute001,[127.0.0.1]:32769 {KEY}\n"
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+
+
+def test_path_in_which_openssh_would_put_a_variable_is_refused(run, cluster, home):
+    cluster()
+    storage = home / "at ${HOME}"
+    (home / ".elasticluster/storage").rename(storage)
+    result = run("-s", str(storage), "ssh-config", "slurm")
+    assert result.returncode == 2
+    assert f"Error: OpenSSH cannot use the file {storage}/slurm.known_hosts: " in result.stderr
+
+
+def test_file_of_somebody_else_is_replaced_only_if_told_to(run, cluster, home):
+    cluster()
+    path = home / "config"
+    path.write_text("Host precious\n")
+    result = run("ssh-config", "slurm", "-o", str(path))
+    assert result.returncode == 2
+    assert result.stderr.endswith(
+        f"Error: {path} exists, and was not written by `ssh-config`.\n"
+        "Name another file with `--output`, or replace this one with `--overwrite`.\n"
+    )
+    assert path.read_text() == "Host precious\n"
+    assert run("ssh-config", "slurm", "-o", str(path), "--overwrite").returncode == 0
+    first = path.read_text()
+    assert hosts(first)[0][0] == "slurm"
+    cluster("two")
+    assert run("ssh-config", "two", "-o", str(path)).returncode == 0  # it is ours by now
+    assert hosts(path.read_text())[0][0] == "two"
+
+
+def test_link_stays_one_and_a_pipe_is_written_to(run, cluster, home):
+    cluster()
+    link, pipe = home / "link", home / "pipe"
+    link.symlink_to("target")
+    os.mkfifo(pipe)
+    assert run("ssh-config", "slurm", "-o", str(link)).returncode == 0
+    assert link.is_symlink()
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        assert run("ssh-config", "slurm", "-o", str(pipe)).returncode == 0
+        assert reader.communicate(timeout=20)[0] == (home / "target").read_text()
+    assert pipe.is_fifo()
+    assert run("ssh-config", "slurm", "-o", "-").stdout == (home / "target").read_text()
 
 
 def test_no_cloud_is_asked_unless_told_to(run, cluster):

@@ -1,6 +1,7 @@
 """What ``start`` says of a cluster that is not as its template says, and what becomes of it."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -85,3 +86,42 @@ def test_cluster_whose_template_is_gone_is_started_as_it_is_stored(run, cluster,
     result = run("start", "slurm")
     assert result.returncode == os.EX_UNAVAILABLE  # no engine answers here
     assert "template" not in result.stderr.partition("Error: ")[0]
+
+
+PROVIDER = """
+from elasticluster.exceptions import InstanceNotFoundError
+from elasticluster.providers import AbstractCloudProvider
+
+class Shelf(AbstractCloudProvider):
+    def __init__(self): pass
+    def start_instance(self, **arguments): raise AssertionError("nothing is to be made")
+    def stop_instance(self, instance_id): pass
+    def get_ips(self, instance_id): return []
+    def is_instance_running(self, instance_id):
+        if instance_id == "gone":
+            raise InstanceNotFoundError("gone")
+        return True
+"""
+
+
+def test_start_says_of_new_nodes_what_the_plan_makes_of_them(run, config, edit, home, monkeypatch):
+    (home / "shelf.py").write_text(PROVIDER)
+    monkeypatch.syspath_prepend(home)
+    monkeypatch.setenv("PYTHONPATH", f"{home}{os.pathsep}{os.environ['PYTHONPATH']}")
+    edit(("provider=docker", "provider=shelf:Shelf"))
+    cluster = make_creator(str(config), str(home / ".elasticluster/storage")).create_cluster("slurm")
+    for node in cluster.get_all_nodes():
+        node.record = replace(node.record, instance_id="there" if node.kind == "frontend" else "gone")
+    cluster.repository.save_or_update(cluster)
+    edit(("flavor=1cpu-2ram", "flavor=2cpu-4ram"))
+    result = run("start", "slurm", "--dry-run")
+    assert result.stderr.splitlines() == [
+        "Cluster `slurm` is not as its template `slurm` says.",
+        "Left as it is:",
+        "  flavor of frontend nodes: 1cpu-2ram, the template says 2cpu-4ram",
+        "Taken over by `start`:",
+        "  flavor of compute nodes: 2cpu-4ram (was 1cpu-2ram)",
+        "New nodes are as the template says with: elasticluster resize --template slurm --add N:KIND slurm",
+        "The whole cluster is so when it was stopped and started again.",
+    ]
+    assert "  + compute001 (debian-13, 2cpu-4ram)" in result.stdout

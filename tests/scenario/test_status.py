@@ -1,5 +1,6 @@
 """`status`: what it finds, what it costs, and that it changes nothing."""
 
+import argparse
 import json
 import os
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from elasticluster.cli.data import status_data
-from elasticluster.cli.status import text
+from elasticluster.cli.status import ShowStatus, text
 from elasticluster.engine.scheduler import Partition, Scheduler
 from elasticluster.engine.status import look
 from elasticluster.exceptions import CloudProviderError, KeypairError
@@ -108,7 +109,25 @@ def test_scheduler_is_not_asked_on_a_node_that_cannot_be_logged_in_to(world, run
 def test_node_that_failed_before_is_down_though_it_can_be_logged_in_to(world, cluster):
     world.setup.failing["compute002"] = "task 'x': no"
     started = world.start(cluster).cluster
-    assert problems(look(started, world.tools)) == {"compute002": "setup: task 'x': no"}
+    assert problems(look(started, world.tools)) == {
+        "compute002": "when it was worked on last: setup: task 'x': no"
+    }
+
+
+def test_what_is_wrong_now_comes_before_what_was_wrong_then(world, cluster):
+    world.setup.master = "frontend001"
+    world.setup.failing["compute002"] = "task 'x': no"
+    started = world.start(cluster).cluster
+    world.network.outputs["frontend001"] = "compute001 idle\ncompute002 drained\n"
+    assert problems(look(started, world.tools)) == {"compute002": "fake: drained"}
+
+
+def test_scheduler_is_asked_although_no_node_has_passed_its_last_setup(world, cluster):
+    world.setup.master = "frontend001"
+    world.network.outputs["frontend001"] = IDLE
+    world.setup.failing = {node.name: "no" for node in cluster.nodes}
+    status = look(world.start(cluster).cluster, world.tools)
+    assert set(status.scheduler.workers) == {"compute001", "compute002"}
 
 
 def test_cluster_that_was_not_configured_is_healthy_and_no_scheduler_is_asked(world, cluster):
@@ -131,7 +150,21 @@ def test_cluster_that_was_never_started_is_not_healthy_and_nobody_is_knocked_at(
 
 def test_paused_cluster_is_not_healthy(world, running):
     paused = world.pause(running)
-    assert set(problems(look(paused, world.tools)).values()) == {"paused"}
+    status = look(paused, world.tools)
+    assert set(problems(status).values()) == {"paused"}
+    assert status.scheduler.error == "node frontend001 is paused"
+
+
+def test_cluster_without_nodes_is_not_healthy(world, new_cluster):
+    status = look(replace(new_cluster(), nodes=()), world.tools)
+    assert (status.healthy, status.problems) == (False, ("it has no nodes",))
+
+
+def test_partition_that_starts_no_jobs_makes_a_cluster_ill(world, running):
+    status = look(running, world.tools)
+    shut = (Partition(name="main", state="up"), Partition(name="big", state="down", pending=1))
+    shown = replace(status, scheduler=replace(status.scheduler, partitions=shut))
+    assert (shown.healthy, shown.problems) == (False, ("partition big: down",))
 
 
 def test_node_that_is_leaving_is_not_missed(world, running):
@@ -187,6 +220,7 @@ def test_printed_form(world, running):
         "big        down   0        0",
         "",
         "Cluster `slurm` is not healthy:",
+        "  partition big: down",
         "  compute002: fake: drained",
     ]
 
@@ -200,11 +234,33 @@ def test_printed_form_without_scheduler_and_cloud(world, cluster):
         "compute001   ready  unknown   yes",
         "compute002   ready  unknown   yes",
         "",
-        "No scheduler was asked: the cluster has none that this program has set up.",
+        "No scheduler was asked: the cluster has none that this program sets up.",
         "",
         "Cluster `slurm` is not healthy:",
         "  it is not known what the cloud has of it",
     ]
+
+
+def test_printed_form_of_a_cluster_that_was_never_set_up(world, cluster):
+    lines = text(look(world.start(cluster, configure=False).cluster, world.tools)).splitlines()
+    assert "No scheduler was asked: the cluster was never set up." in lines
+
+
+@pytest.mark.parametrize(
+    ("said", "failing", "remedy"),
+    [
+        (IDLE, {"compute002": "no"}, "To set it up again: elasticluster setup slurm\n"),
+        ("", {}, "To set it up again: elasticluster setup slurm\n"),
+        ("compute001 drained\n", {}, ""),  # that is for the administrator of the scheduler
+    ],
+)
+def test_command_that_may_mend_it_is_named(world, cluster, capsys, said, failing, remedy):
+    world.setup.master, world.setup.failing = "frontend001", failing
+    world.network.outputs |= {"frontend001": said} if said else {}
+    status = look(world.start(cluster).cluster, world.tools)
+    assert not status.healthy
+    ShowStatus(argparse.Namespace(config=None, storage=None)).say_what_to_do(status)
+    assert capsys.readouterr().err == remedy
 
 
 def test_healthy_cluster_is_said_to_be_so_in_the_last_line(world, running):
@@ -270,12 +326,14 @@ def test_node_that_lets_nobody_in_ends_with_4(run, stored, home, monkeypatch):
     assert (
         "\nCluster `slurm` is not healthy:\n  frontend001: connection refused: 127.0.0.1:1 " in result.stdout
     )
+    assert result.stderr.endswith("To bring it up: elasticluster start slurm\n")
     assert "private IP:  None" in run("list-nodes", "slurm").stdout  # the address was not stored
 
 
 def test_setup_provider_of_a_third_party_need_not_know_of_schedulers(run, stored, home, monkeypatch):
     (home / "some_cloud.py").write_text(
-        CLOUD + "\n\nclass Setup:\n    check = make_secrets = setup = busy = leave = print\n"
+        CLOUD + "\n\nfrom elasticluster.providers import AbstractSetupProvider\n\n"
+        "class Setup(AbstractSetupProvider):\n    setup_cluster = cleanup = print\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{home}{os.pathsep}{os.environ['PYTHONPATH']}")
     cluster = stored()
@@ -285,4 +343,7 @@ def test_setup_provider_of_a_third_party_need_not_know_of_schedulers(run, stored
     for node in cluster.get_all_nodes():
         node.record = replace(node.record, instance_id=f"m-{node.name}", state=NodeState.READY)
     cluster.repository.save_or_update(cluster)
-    assert json.loads(run("status", "slurm", "--json").stdout)["scheduler"] is None
+    result = run("status", "slurm", "--json")
+    assert result.returncode == 4, result.stderr
+    assert "To bring it up: " in result.stderr
+    assert json.loads(result.stdout)["scheduler"] is None

@@ -88,6 +88,26 @@ def test_dry_run_of_stop_changes_nothing(world, cluster):
     assert len(world.cloud.machines) == 3
 
 
+def test_stop_that_waits_comes_back_when_no_machine_is_listed_any_more(world, cluster):
+    class Slow(FakeCloud):
+        going, gone_at = (), 0.0
+
+        def stop_instances(self, ids):
+            self.going, self.gone_at = ids, self.clock.now() + 30
+            return {}
+
+        def list_instances(self, cluster=None):
+            if self.going and self.clock.now() >= self.gone_at:
+                super().stop_instances(self.going)
+            return super().list_instances(cluster)
+
+    world.cloud = Slow(clock=world.cloud.clock)
+    record = world.start(cluster).cluster
+    assert world.stop(record, wait=True).failures == {}
+    assert world.cloud.gone_at <= world.cloud.clock.now() < world.cloud.gone_at + 30
+    assert (world.cloud.machines, world.store.names()) == ({}, [])
+
+
 def test_stop_that_waits_in_vain_keeps_the_cluster(world, cluster):
     class Slow(FakeCloud):
         def stop_instances(self, ids):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sys
 import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,7 @@ from elasticluster.exceptions import (
 )
 from elasticluster.model import ClusterRecord, ComponentRef, Login, NodeRecord, NodeSpec, NodeState
 from elasticluster.setup.authority import new_key, public_part
-from elasticluster.state.archive import read
+from elasticluster.state.archive import read, write
 from elasticluster.state.lock import process_lock
 from elasticluster.state.store import DiskStore
 
@@ -51,6 +54,10 @@ CLUSTER = ClusterRecord(
     secrets={"munge_key": "s3cret", "ssh_ca_key": "hidden"},
 )
 CONFIG = "[cloud/other]\nprovider=docker\n"
+
+
+def ansible(**args: Any) -> ComponentRef:
+    return ComponentRef(type="ansible", args={"groups": {}, **args})
 
 
 class Place:
@@ -100,7 +107,7 @@ def there(tmp_path: Path) -> Place:
     return Place(tmp_path / "there")
 
 
-def hand_over(here: Place, there: Place, *, keys: bool = False, **options: str) -> Imported:
+def hand_over(here: Place, there: Place, *, keys: bool = False, **options: Any) -> Imported:
     file, _ = export_cluster(here.creator, "slurm", str(here.path / "out"), keys=keys, overwrite=True)
     return import_cluster(there.creator, str(file), **options)
 
@@ -167,23 +174,29 @@ def test_export_of_an_unknown_cluster_makes_nothing(there: Place) -> None:
     assert sorted(path.name for path in there.path.iterdir()) == ["config"]
 
 
-def test_export_of_a_cluster_that_is_worked_on_is_refused(here: Place) -> None:
+@contextlib.contextmanager
+def held(place: Place, name: str) -> Iterator[None]:
+    """Have another process hold a lock."""
     pid = os.fork()
     if not pid:
         os.setsid()
-        with process_lock(here.storage / "slurm.lock", "slurm", lambda: True):
-            (here.path / "locked").touch()
-            while not (here.path / "done").exists():
+        with process_lock(place.storage / f"{name}.lock", name, lambda: True):
+            (place.path / "locked").touch()
+            while not (place.path / "done").exists():
                 pass
         os._exit(0)
-    while not (here.path / "locked").exists():
+    while not (place.path / "locked").exists():
         pass
     try:
-        with pytest.raises(ClusterLocked):
-            export_cluster(here.creator, "slurm", str(here.path / "out"))
+        yield
     finally:
-        (here.path / "done").touch()
+        (place.path / "done").touch()
         os.waitpid(pid, 0)
+
+
+def test_export_of_a_cluster_that_is_worked_on_is_refused(here: Place) -> None:
+    with held(here, "slurm"), pytest.raises(ClusterLocked):
+        export_cluster(here.creator, "slurm", str(here.path / "out"))
     assert not (here.path / "out.zip").exists()
 
 
@@ -221,6 +234,49 @@ def test_secrets_in_arguments_variables_and_texts_are_left_out() -> None:
     assert (shown.nodes[0].spec.image_userdata, shown.nodes[0].spec.extra) == ("", {})
 
 
+def test_value_that_a_secret_was_put_into_is_left_out() -> None:
+    variables = {"compute": {"munge_key": "hunter22", "greeting": "welcome hunter22", "size": "1"}}
+    cluster = replace(CLUSTER, setup=replace(CLUSTER.setup, args={"environment_vars": variables}))
+    shown, left_out = without_secrets(cluster)
+    assert shown.setup.args["environment_vars"]["compute"] == {"size": "1"}
+    assert {f"setup.environment_vars.compute.{name}" for name in ("munge_key", "greeting")} <= {*left_out}
+    shown, _ = without_secrets(
+        replace(cluster, setup=ansible(environment_vars={"compute": {"q": "of the file"}})), {"the file"}
+    )
+    assert shown.setup.args["environment_vars"]["compute"] == {}
+
+
+def test_list_with_a_secret_in_it_is_left_out() -> None:
+    users = [{"name": "bob", "password": "p"}]
+    options = {"users": users, "opts": ["--token=x"], "names": ["a", "b"]}
+    shown, left_out = without_secrets(
+        replace(CLUSTER, secrets={}, extra=options, setup=ansible(environment_vars={"compute": options}))
+    )
+    assert left_out == (
+        "cluster.opts",
+        "cluster.users",
+        "setup.environment_vars.compute.opts",
+        "setup.environment_vars.compute.users",
+    )
+    assert shown.extra == shown.setup.args["environment_vars"]["compute"] == {"names": ["a", "b"]}
+
+
+def test_file_that_is_no_key_is_not_exported_as_one(here: Place) -> None:
+    key = with_named_key(here)
+    key.write_text("root:x:0:0")
+    with pytest.raises(KeypairError, match=f"{key} is not a private key"):
+        export_cluster(here.creator, "slurm", str(here.path / "out"), keys=True)
+    assert not (here.path / "out.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "file"), [("folder/", "folder/slurm.zip"), ("folder", "folder/slurm.zip"), ("a.ZIP", "a.ZIP")]
+)
+def test_export_goes_into_a_folder_and_adds_no_second_ending(here: Place, path: str, file: str) -> None:
+    (here.path / "folder").mkdir()
+    assert export_cluster(here.creator, "slurm", f"{here.path}/{path}")[0] == here.path / file
+
+
 # -- import ----------------------------------------------------------------------------------------
 
 
@@ -231,7 +287,7 @@ def test_cluster_with_keys_is_the_same_there(here: Place, there: Place) -> None:
     assert {path.stat().st_mode & 0o777 for path in there.storage.iterdir()} == {0o600}
     assert (there.storage / "slurm.known_hosts").read_text() == ("compute001,192.0.2.1 ssh-ed25519 AAAA\n")
     assert imported.cluster.key_pair().private_path == str(there.storage / "slurm.key")
-    assert (imported.left_out, imported.passed_over, imported.missing, imported.runs) == ((), (), (), ())
+    assert (imported.left_out, imported.passed_over, imported.missing) == ((), (), ())
 
 
 def test_cluster_without_keys_is_known_there_and_says_what_it_lacks(here: Place, there: Place) -> None:
@@ -331,6 +387,15 @@ def test_import_leaves_the_key_of_a_lost_cluster_alone(here: Place, there: Place
     assert (there.storage / "slurm.key").read_bytes() == before
 
 
+def test_import_that_is_on_its_way_under_another_name_is_waited_for_by_none(
+    here: Place, there: Place
+) -> None:
+    """By its UUID: there is no record yet."""
+    with held(there, CLUSTER.uuid), pytest.raises(ClusterLocked):
+        hand_over(here, there, name="twin")
+    assert there.files() == []
+
+
 def test_secret_of_the_cloud_is_taken_from_the_configuration(here: Place, there: Place) -> None:
     cloud = ComponentRef(type="docker", section="work", args={"docker_host": "tcp://me:pw@example.org"})
     here.store.save(replace(CLUSTER, cloud=cloud))
@@ -341,14 +406,140 @@ def test_secret_of_the_cloud_is_taken_from_the_configuration(here: Place, there:
     assert there.store.load("slurm").cloud == cloud
 
 
+SECRETIVE = """
+from elasticluster.config.keys import Key
+from elasticluster.providers import AbstractCloudProvider
+
+CLOUD_KEYS = (Key("url", "str", place=True), Key("password", "str", secret=True), Key("token_name", "str"))
+
+class Cloud(AbstractCloudProvider):
+    def start_instance(self, *args, **kwargs): return "x"
+    def stop_instance(self, instance_id): pass
+    def get_ips(self, instance_id): return []
+    def is_instance_running(self, instance_id): return False
+"""
+SECTION = "[cloud/mine]\nprovider=secretive:Cloud\nurl=https://honest.example\npassword=p4ss\ntoken_name=t\n"
+
+
+@pytest.fixture
+def secretive(here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Have the cluster on a cloud with a password; return the arguments that are no secret."""
+    (tmp_path / "secretive.py").write_text(SECRETIVE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "secretive", raising=False)
+    args = {"url": "https://honest.example"}
+    cloud = ComponentRef(type="secretive:Cloud", section="mine", args={**args, "password": "theirs"})
+    here.store.save(replace(CLUSTER, cloud=cloud))
+    return args
+
+
+def test_password_of_the_cloud_is_taken_for_the_same_place_only(
+    here: Place, there: Place, secretive: dict[str, str]
+) -> None:
+    (there.path / "config").write_text(SECTION)
+    imported = hand_over(here, there)
+    assert imported.cluster.record.cloud.args == {**secretive, "password": "p4ss"}
+    assert "cloud.password" not in imported.left_out
+    there.store.delete("slurm")
+    (there.path / "config").write_text(SECTION.replace("honest", "another"))
+    imported = hand_over(here, there)
+    assert imported.cluster.record.cloud.args == there.store.load("slurm").cloud.args == secretive
+    assert "cloud.password" in imported.left_out
+
+
+@pytest.mark.usefixtures("secretive")
+def test_archive_gets_nothing_that_is_no_secret_by_saying_that_it_was_left_out(
+    here: Place, there: Place
+) -> None:
+    (there.path / "config").write_text(SECTION)
+    file, archive = export_cluster(here.creator, "slurm", str(here.path / "out"))
+    file.write_bytes(write(replace(archive, left_out=("cloud.token_name", "cloud.url")), b""))
+    record = import_cluster(there.creator, str(file)).cluster.record
+    assert "token_name" not in record.cloud.args
+
+
+def test_password_of_the_cloud_is_taken_whenever_the_configuration_has_it(
+    here: Place, there: Place, secretive: dict[str, str]
+) -> None:
+    hand_over(here, there)
+    assert there.creator.load_cluster("slurm").record.cloud.args == secretive
+    (there.path / "config").write_text(SECTION)
+    assert there.creator.load_cluster("slurm").record.cloud.args == {**secretive, "password": "p4ss"}
+
+
 def test_what_an_archive_makes_this_computer_run_is_named(here: Place, there: Place) -> None:
     setup = ComponentRef(
         type="ansible", args={"groups": {}, "before": "/none.yml", "ansible_command": "run me"}
     )
     here.store.save(replace(CLUSTER, setup=setup, login=Login(proxy_command="ssh gate nc %h %p")))
-    imported = hand_over(here, there)
-    assert imported.missing == ("/none.yml",)
-    assert imported.runs == ("ssh gate nc %h %p", "run me")
+    assert hand_over(here, there).missing == ("/none.yml",)
+    there.store.delete("slurm")
+    assert told(here, there) == [
+        "setup.args.before=/none.yml",
+        "setup.args.ansible_command=run me",
+        "login.proxy_command=ssh gate nc %h %p",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        (
+            {"setup": ansible(ansible_ssh_executable="/evil/ssh")},
+            "setup.args.ansible_ssh_executable=/evil/ssh",
+        ),
+        (
+            {"setup": ansible(environment_vars={"compute": {"ansible_connection": "local"}})},
+            "setup.args.environment_vars.compute.ansible_connection=local",
+        ),
+        (
+            {"setup": ansible(environment_vars={"compute": {"x": ["{{ lookup('pipe', 'touch x') }}"]}})},
+            "setup.args.environment_vars.compute.x={{ lookup('pipe', 'touch x') }}",
+        ),
+        (
+            {"setup": ansible(ansible_module_dir="/evil/modules")},
+            "setup.args.ansible_module_dir=/evil/modules",
+        ),
+        ({"secrets": {"munge_key": "{% raw %}"}}, "secrets.munge_key=********"),
+        (
+            {"nodes": (replace(NODE, public_ip="{{lookup('pipe','x')}}"),)},
+            "nodes.public_ip={{lookup('pipe','x')}}",
+        ),
+        ({"cloud": ComponentRef(type="subprocess:Popen", args={"args": "id"})}, "cloud.args.args=id"),
+        ({"setup": ComponentRef(type="subprocess:Popen")}, "setup.type=subprocess:Popen"),
+    ],
+)
+def test_setting_that_may_run_a_program_here_is_told_before_anything_is_stored(
+    here: Place, there: Place, change: dict[str, Any], setting: str
+) -> None:
+    here.store.save(replace(CLUSTER, **change))
+    assert setting in told(here, there, keys=True)
+
+
+def test_key_of_the_one_who_imports_is_told_before_it_is_used(here: Place, there: Place) -> None:
+    key = with_named_key(here)
+    assert told(here, there) == [f"login.user_key_private={key}"]
+
+
+def test_nothing_is_asked_of_an_archive_that_runs_nothing(here: Place, there: Place) -> None:
+    here.store.save(replace(CLUSTER, setup=ansible(ansible_forks="9", sudo=True)))
+    hand_over(here, there, agree=lambda _: pytest.fail("asked"))
+
+
+class RefusedError(Exception):
+    """Somebody does not trust an archive."""
+
+
+def told(here: Place, there: Place, *, keys: bool = False) -> list[str]:
+    """Return what is told by an import that ends there; nothing is left of it."""
+
+    def refuse(settings: Sequence[str]) -> None:
+        raise RefusedError(*settings)
+
+    with pytest.raises(RefusedError) as caught:
+        hand_over(here, there, keys=keys, agree=refuse)
+    assert there.files() == []
+    return list(caught.value.args)
 
 
 def test_archive_of_the_original_is_imported_with_its_keys(there: Place) -> None:

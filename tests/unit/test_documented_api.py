@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any
 
 import pytest
@@ -262,11 +262,16 @@ def test_root_has_the_documented_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", LATER_NAMES)
 def test_provider_of_a_later_version_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ImportError, match=rf"^This version of ElastiCluster has no {name} yet, "):
+    with pytest.raises(AttributeError, match=rf"^This version of ElastiCluster has no {name} yet, "):
         getattr(elasticluster, name)
+    assert not hasattr(elasticluster, name)
     with pytest.raises(ImportError, match=f"has no {name} yet"):
         exec(f"from elasticluster import {name}")  # noqa: S102 - as a program would write it
     assert name not in dir(elasticluster)
+
+
+def test_version_of_the_package_is_told() -> None:
+    assert elasticluster.__version__ == metadata.version("elasticluster")
 
 
 def test_root_refuses_unknown_names_as_any_module() -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from elasticluster.cli import exit_codes, plugins
+from elasticluster.cli import exit_codes, plugins, streams
 from elasticluster.cli.adopt import Adopt
 from elasticluster.cli.bake import Bake
 from elasticluster.cli.command import AbstractCommand, say
@@ -83,18 +83,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         the exit status.
     """
+    streams.prepare()
     with Interruptions() as interruptions:
         try:
             return _main(sys.argv[1:] if argv is None else argv, interruptions)
         except KeyboardInterrupt:  # before the command began, or after it ended
             return interruptions.status
+        except OSError as error:
+            return _ended(error, 0)
 
 
 def _main(argv: Sequence[str], interruptions: Interruptions) -> int:
     ours, rest = _split(list(argv))
     params = argparse.Namespace()
     parser, commands = build_parser(params, ours)
-    parser.parse_args(ours, namespace=params)
+    try:
+        parser.parse_args(ours, namespace=params)
+    finally:
+        sys.stdout.flush()  # what `--help` has printed
     _merge_options(params, rest)
     _log(params.verbose)
     command = commands[params.command]
@@ -113,12 +119,22 @@ def _run(command: AbstractCommand, params: argparse.Namespace, interruptions: In
     except KeyboardInterrupt:
         say(command.how_to_go_on())
         return interruptions.status
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        return _ended(error, params.verbose)
     except Exception as error:  # noqa: BLE001 - whatever it is, users are not shown the inside of the program
         return _failed(_internal(error), params.verbose)
     return int(status)
+
+
+def _ended(error: OSError, verbosity: int) -> int:
+    """Return the exit status after an error of the operating system that no other error names."""
+    if isinstance(error, BrokenPipeError):  # who reads it has enough
+        streams.give_up()
+        return 1
+    if streams.is_full(error):
+        streams.give_up()
+        return _failed(ElastiClusterError(f"The results cannot be written: {error.strerror}."), verbosity)
+    return _failed(_internal(error), verbosity)
 
 
 def _internal(error: Exception) -> ElastiClusterError:
@@ -141,7 +157,7 @@ def build_parser(
         argv: what will be parsed; commands of installed packages are there unless it names one of ours.
     """
     formatter = _formatter()
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="elasticluster",
         description="Start, use and stop compute clusters on clouds or on your own computer.",
         epilog=_EPILOG,
@@ -149,7 +165,9 @@ def build_parser(
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="Print the version and exit.")
     _add_global_options(parser)
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, title="commands", parser_class=_CommandParser
+    )
     commands: dict[str, AbstractCommand] = {}
 
     def add(command: AbstractCommand) -> None:
@@ -186,6 +204,35 @@ def _formatter() -> Any:
     from rich_argparse import RawDescriptionRichHelpFormatter
 
     return RawDescriptionRichHelpFormatter
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that does not pass over it when its help cannot be written."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message and file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
+
+
+class _CommandParser(_Parser):
+    """Takes options anywhere, also before a name that may be left out.
+
+    argparse itself, before Python 3.13, takes such a name as left out as soon as an option comes before it.
+    """
+
+    _parsing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the values and what is not understood, as in every parser."""
+        if self._parsing or all(action.nargs != "?" for action in self._get_positional_actions()):
+            return super().parse_known_args(args, namespace)
+        self._parsing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)  # which calls this method again
+        finally:
+            self._parsing = False
 
 
 class _Version(argparse.Action):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
 from abc import ABC, abstractmethod
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elasticluster.exceptions import ConfirmationRefused, ElastiClusterError
+from elasticluster.exceptions import ConfirmationRefused, ElastiClusterError, StateError
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
     from elasticluster.conf import Creator
+    from elasticluster.model import ClusterRecord
 
 
 class AbstractCommand(ABC):
@@ -62,12 +65,19 @@ class AbstractCommand(ABC):
         return open_creator(self.params.config, self.params.storage, say)
 
     def load(self, name: str) -> Cluster:
-        """Return the stored cluster of that name.
+        """Return the stored cluster of that name; its file of known hosts is written anew if that is gone.
 
         Raises:
             ClusterNotFound: there is none; the message lists those there are.
         """
-        return self.creator.load_cluster(name)
+        from elasticluster.ssh.hostkeys import known_hosts, write_known_hosts
+
+        cluster = self.creator.load_cluster(name)
+        path = cluster.known_hosts_file
+        if known_hosts(cluster.record) and not Path(path).exists():
+            with contextlib.suppress(StateError), cluster.repository.store.lock(name):
+                write_known_hosts(cluster.record, path)  # else another command does, or nobody may write here
+        return cluster
 
     def confirm(self, question: str) -> None:
         """Go on only if the user says yes, or has said so with ``--yes``.
@@ -75,7 +85,7 @@ class AbstractCommand(ABC):
         Raises:
             ConfirmationRefused: the user said no, or there is no terminal to ask on.
         """
-        if self.params.yes:
+        if self._is_sure:
             return
         self.require_terminal()
         sys.stderr.write(f"{question} [y/N] ")
@@ -89,15 +99,22 @@ class AbstractCommand(ABC):
         Raises:
             ConfirmationRefused: there is no terminal to ask on, and the user has not said ``--yes``.
         """
-        if not self.params.yes and not sys.stdin.isatty():
+        if not self._is_sure and not sys.stdin.isatty():
             raise ConfirmationRefused(
                 "This needs a confirmation, but there is no terminal to ask on.",
                 hint="Add `--yes` if you are sure.",
             )
 
+    @property
+    def _is_sure(self) -> bool:
+        return bool(getattr(self.params, "yes", False))  # a third party's command may have no such option
+
     def line(self, *words: str) -> str:
-        """Return a command line that works on the same clusters as this one."""
-        options = [("-c", self.params.config), ("-s", self.params.storage)]
+        """Return a command line that works on the same clusters as this one; passwords in it are masked."""
+        from elasticluster.config.masking import presentable
+
+        storage = presentable("", self.params.storage or "")
+        options = [("-c", self.params.config), ("-s", storage)]
         given = [word for option, value in options if value for word in (option, value)]
         return shlex.join(["elasticluster", *given, *words])
 
@@ -107,11 +124,16 @@ class AbstractCommand(ABC):
             record = self.creator.create_repository().store.load(name)
         except ElastiClusterError:
             return ""
-        naming = [] if record.template == name else ["--name", name]
-        return (
-            f"To carry on: {self.line('start', record.template, *naming)}\n"
-            f"To remove it: {self.line('stop', name)}"
-        )
+        return f"To carry on: {self.bring_up(record)}\nTo remove it: {self.line('stop', name)}"
+
+    def bring_up(self, record: ClusterRecord) -> str:
+        """Return the command that brings up what is there of a cluster, and makes what is missing."""
+        from elasticluster.model import NodeState
+
+        if any(node.state is NodeState.PAUSED for node in record.nodes):
+            return self.line("resume", record.name)
+        naming = [] if record.template == record.name else ["--name", record.name]
+        return self.line("start", record.template, *naming)
 
 
 def say(text: str) -> None:

@@ -7,6 +7,8 @@ command again, with its hidden option ``--values``.
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 
-_VALUES = ("clusters", "templates", "nodes", "targets", "counts")
+_VALUES = ("clusters", "templates", "nodes", "targets", "counts", "clouds")
 
 _BY_NAME: Mapping[str, str] = {
     "add": "counts",
     "append": "file",
+    "cloud": "clouds",
     "cluster": "clusters",
     "clusters": "clusters",
     "config": "file",
@@ -41,6 +44,7 @@ _BY_NAME: Mapping[str, str] = {
 """What is completed for an argument, by the name of its value, whatever the command …"""
 
 _BY_COMMAND: Mapping[tuple[str, str], str] = {
+    ("adopt", "cluster"): "",  # those that are known here are the only ones that it does not want
     ("bake", "cluster"): "templates",
     ("config", "cluster"): "templates",
     ("list-templates", "clusters"): "templates",
@@ -58,14 +62,19 @@ _elasticluster_values() {
 _BASH_WORDS = r"""
 
 # bash cuts words at colons: `--nodes 2:compute` has to be put together again, and its first part left out
-# of the answers.
+# of the answers. It also cuts at the sign in `--node=x`, which is `--node x` then.
 _elasticluster() {
-  local whole=() current=0 number
+  local whole=() current=0 number glue=
   for ((number = 0; number < ${#COMP_WORDS[@]}; number++)); do
-    if ((number > 0)) && [[ ${COMP_WORDS[number]} == :* || ${COMP_WORDS[number - 1]} == *: ]]; then
+    if [[ ${COMP_WORDS[number]} == = && ${COMP_WORDS[number - 1]} == --* ]]; then
+      whole+=("")
+      glue=yes
+    elif [[ $glue || ${COMP_WORDS[number]} == :* ]] && ((number > 0)); then
       whole[${#whole[@]} - 1]+=${COMP_WORDS[number]}
+      [[ ${COMP_WORDS[number]} == *: ]] && glue=yes || glue=
     else
       whole+=("${COMP_WORDS[number]}")
+      [[ ${COMP_WORDS[number]} == *: ]] && glue=yes || glue=
     fi
     ((number > COMP_CWORD)) || current=$((${#whole[@]} - 1))
   done
@@ -81,13 +90,14 @@ complete -o bashdefault -F _elasticluster elasticluster
 _ZSH = """
 _elasticluster_values() {
   local -a found
-  found=("${(@f)$(elasticluster completion --values $1 -- "${(@Q)${(z)LBUFFER}}" "$PREFIX" 2>/dev/null)}")
-  compadd -a found
+  found=(${(f)"$(elasticluster completion --values $1 -- "${(@Q)${(z)LBUFFER}}" "$PREFIX" 2>/dev/null)"})
+  (( $#found )) && compadd -a found
 }
 """
 _FISH = """
 function _elasticluster_values
-  elasticluster completion --values $argv[1] -- (commandline -opc) (commandline -ct) 2>/dev/null
+  set -l word (commandline -ct | string replace -r '^--[^=]*=' '')
+  elasticluster completion --values $argv[1] -- (commandline -opc) "$word" 2>/dev/null
 end
 """
 _ONE_EACH = {
@@ -130,7 +140,9 @@ class PrintCompletion(AbstractCommand):
         words = self.params.rest
         current = words[-1] if words else ""
         found = Names(words).values(self.params.values, current)
-        print("\n".join(name for name in found if name.startswith(current) and shlex.quote(name) == name))
+        for name in found:
+            if name.startswith(current) and shlex.quote(name) == name:
+                print(name)
         return 0
 
 
@@ -150,9 +162,17 @@ def script(shell: str) -> str:
     made: str = shtab.complete(parser, shell=shell, preamble=ours)
     if shell == "bash":
         return made + _BASH_WORDS
-    if shell == "zsh":  # shtab lets zsh complete only the first of several values
-        return made.replace('"(*)::', '"*:').replace('"(*):', '"*:')
-    return made
+    return _for_zsh(made) if shell == "zsh" else made
+
+
+def _for_zsh(made: str) -> str:
+    """Let zsh complete more than the first of several values, and values after ``--option=``."""
+    several = made.replace('"(*)::', '"*:').replace('"(*):', '"*:')
+    return _ZSH_OPTION.sub(lambda found: f"{found[0].replace(',', '+,')}=", several)
+
+
+_ZSH_OPTION = re.compile(r"""^  (?:\{-\w,|"\*?)--[\w-]+(?=(?:\}")?\[.*\]:\w+:)""", re.MULTILINE)
+"""The names of an option that takes a value, in what shtab makes for zsh."""
 
 
 def _annotate(parser: argparse.ArgumentParser, command: str) -> None:
@@ -160,6 +180,8 @@ def _annotate(parser: argparse.ArgumentParser, command: str) -> None:
     parser.formatter_class = argparse.HelpFormatter  # no colours, on a terminal either
     for action in parser._actions:  # noqa: SLF001 - as shtab itself does; argparse offers nothing else
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - same
+            for choice in action._choices_actions:  # noqa: SLF001 - same
+                action.choices[choice.dest].description = choice.help  # one line for each command
             for name, child in action.choices.items():
                 _annotate(child, name)
             continue
@@ -178,7 +200,7 @@ def completed(command: str, dest: str) -> str:
         dest: name of the argument's value, for a global option with ``_after`` at its end.
     """
     name = dest.removesuffix("_after")
-    return _BY_COMMAND.get((command, name)) or _BY_NAME.get(name, "")
+    return _BY_COMMAND.get((command, name), _BY_NAME.get(name, ""))
 
 
 def _complete(kind: str) -> Mapping[str, Any]:
@@ -203,24 +225,28 @@ class Names:
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._words = words[:-1]
+        self._words = [_as_meant(word) for word in words[:-1]]
 
     def values(self, kind: str, current: str) -> Iterable[str]:
         """Return what may stand for one of the kinds of values.
 
         Args:
-            kind: ``clusters``, ``templates``, ``nodes``, ``targets`` (nodes and kinds of nodes) or ``counts``
-                (``2:compute``).
+            kind: ``clusters``, ``templates``, ``clouds``, ``nodes`` (that the line does not name yet),
+                ``targets`` (nodes and kinds of nodes) or ``counts`` (``2:compute``).
             current: what is there of the word; it decides on the counts.
         """
         if kind == "clusters":
             return self._clusters
         if kind == "templates":
             return self._templates
+        if kind == "clouds":
+            return _found(lambda: list(self._creator.configuration.usable_cloud_names()))
         if kind == "counts":
             return self._counts(current)
-        nodes = [node.name for record in self._records for node in record.nodes]
-        return nodes if kind == "nodes" else [*nodes, *self._kinds]
+        nodes = dict.fromkeys(node.name for record in self._records for node in record.nodes)
+        if kind == "nodes":
+            return [name for name in nodes if name not in self._words]
+        return [*nodes, *self._kinds]
 
     @cached_property
     def _creator(self) -> Creator:
@@ -266,6 +292,14 @@ class Names:
 
     def _load(self, name: str) -> list[ClusterRecord]:
         return [self._creator.create_repository().store.load(name)]
+
+
+def _as_meant(word: str) -> str:
+    """Return a word as a shell would hand it over; bash tells it as it was written, with its quotes."""
+    try:
+        return "".join(shlex.split(os.path.expandvars(word)))
+    except ValueError:  # the end of a quotation is still to be written
+        return word
 
 
 def _found(look: Callable[[], list[Any]]) -> list[Any]:

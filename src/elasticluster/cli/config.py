@@ -67,12 +67,18 @@ class ShowConfiguration(AbstractCommand):
         problems, warnings = configuration.problems(name), configuration.warnings(name)
         names = configuration.template_names() if name is None else [name]
         if self.params.json:
-            print_json(check_data(names, problems, warnings))
+            print_json(check_data(names, problems, warnings) | {"later": self._later(names)})
         else:
             for warning in warnings:
                 say(f"WARNING: {warning}")
-            print("\n".join(map(str, problems)) or fine(names, configuration.paths))
+            print("\n".join(map(str, problems)) or fine(names, configuration.paths, self._later(names)))
         return os.EX_CONFIG if problems else os.EX_OK
+
+    def _later(self, names: Sequence[str]) -> list[str]:
+        """Return those of the templates that this version cannot start, as it has not their cloud yet."""
+        configuration = self.creator.configuration
+        later = set(configuration.cloud_names()) - set(configuration.usable_cloud_names())
+        return [name for name in names if configuration.section(f"cluster/{name}").get("cloud") in later]
 
     def _show(self) -> int:
         configuration, name = self.creator.configuration, self.params.cluster
@@ -94,17 +100,19 @@ class ShowConfiguration(AbstractCommand):
         return os.EX_OK
 
 
-def fine(names: Sequence[str], paths: Sequence[str]) -> str:
+def fine(names: Sequence[str], paths: Sequence[str], later: Sequence[str] = ()) -> str:
     """Return what `config check` prints where nothing is wrong.
 
     Args:
         names: the templates that were checked.
         paths: the files that were read.
+        later: those of the templates that this version cannot start.
     """
     if not names:
         return f"Nothing is wrong, but there is no template: no [cluster/NAME] in {', '.join(paths)}."
     are = "1 template is fine" if len(names) == 1 else f"{len(names)} templates are fine"
-    return f"{are}: {', '.join(names)}."
+    but = f" This version cannot start {', '.join(later)} yet." if later else ""
+    return f"{are}: {', '.join(names)}.{but}"
 
 
 def explained(parts: Sequence[Part]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cli.command import AbstractCommand, say
+from elasticluster.naming import printable
 
 if TYPE_CHECKING:
     from elasticluster.state.archive import Archive
@@ -35,7 +36,7 @@ class ExportCluster(AbstractCommand):
             "--output-file",
             metavar="FILE",
             default="",
-            help="File to write; `.zip` is added (default: the cluster's name, in this folder).",
+            help="File to write, `.zip` is added; or folder (default: the cluster's name, in this folder).",
         )
         parser.add_argument("-y", "--yes", action="store_true", help="Do not ask.")
 
@@ -45,10 +46,11 @@ class ExportCluster(AbstractCommand):
 
         name = self.params.cluster
         if self.params.save_keys:
-            self.load(name)
+            key = self.load(name).record.login.user_key_private
+            named = f" Its key is {printable(key)}." if key else ""
             self.confirm(
                 f"Whoever gets the file will be able to log in to all nodes of cluster `{name}`, and to use "
-                "what else is secret of it. Do you want to write keys and passwords into it?"
+                f"what else is secret of it.{named} Do you want to write keys and passwords into it?"
             )
         file, archive = archives.export_cluster(
             self.creator,

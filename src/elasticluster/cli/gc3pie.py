@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from elasticluster.exceptions import ReadinessError, UnsupportedError, UsageErro
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster, Node
 
+_SECTION = r"^\[(.+)\]"  # as Python's configparser finds them, so GC3Pie
 _PATIENCE = 60  # seconds that the frontend's scheduler may take to answer
 
 
@@ -35,6 +37,11 @@ class GC3PieConfig(AbstractCommand):
         """Ask the frontend, then print or append."""
         cluster = self.load(self.params.cluster)
         text = snippet(cluster)
+        if cluster.record.login.proxy_command:
+            say(
+                "WARNING: GC3Pie is not told the cluster's proxy command. If the frontend is reached only by "
+                "that, let `ssh_config` in the section [auth/…] name a file with that ProxyCommand."
+            )
         if self.params.append:
             path = Path(self.params.append).expanduser()
             append(path, text)
@@ -90,16 +97,18 @@ def append(path: Path, text: str) -> None:
     Raises:
         UsageError: it has them, or cannot be written.
     """
-    first = text.partition("\n")[0]
+    names = re.findall(_SECTION, text, re.MULTILINE)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+", encoding="utf-8", errors="surrogateescape") as file:
             file.seek(0)
             before = file.read()
-            if first in before.splitlines():
-                raise UsageError(
-                    f"{path} has a section {first} already.",
-                    hint="Remove what it says of this cluster first.",
-                )
+            for name in names:
+                if name in re.findall(_SECTION, before, re.MULTILINE):
+                    raise UsageError(
+                        f"{path} has a section [{name}] already.",
+                        hint="Remove what it says of this cluster first.",
+                    )
             file.write(f"\n{text}" if before else text)
     except OSError as exc:
         raise UsageError(f"Cannot write {path}: {exc.strerror}.") from exc

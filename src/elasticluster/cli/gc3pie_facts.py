@@ -84,7 +84,7 @@ def sections(name: str, facts: Facts, access: Access) -> dict[str, dict[str, str
         access: how to log in to the frontend.
     """
     workers = facts.workers.values()
-    label = "elasticluster_" + re.sub(r"[^A-Za-z0-9_]", "_", name)  # GC3Pie takes nothing else
+    label = _label(name)
     auth = {"type": "ssh", "username": access.user, "port": str(access.port)}
     resource = {
         "enabled": "yes",
@@ -103,6 +103,15 @@ def sections(name: str, facts: Facts, access: Access) -> dict[str, dict[str, str
     if facts.parallel_environment:
         resource["default_pe"] = facts.parallel_environment
     return {f"auth/{label}": auth, f"resource/{label}": resource}
+
+
+def _label(name: str) -> str:
+    """Return what GC3Pie is to call a cluster: it takes letters, digits and ``_``, and no name twice."""
+    import hashlib
+
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    tail = "" if plain == name else "_" + hashlib.sha256(name.encode()).hexdigest()[:4]
+    return f"elasticluster_{plain}{tail}"
 
 
 def ini(found: Mapping[str, Mapping[str, str]]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from elasticluster.naming import COMMAND_GROUP
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+_TAKEN_RE = re.compile(r"conflicting subparser(?: alias)?: ")
 
 Mount = Callable[[AbstractCommand], None]
 """Lets a command add its parsers, and finishes them."""
@@ -88,6 +91,6 @@ def _package(point: EntryPoint) -> str:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, argparse.ArgumentError):
-        return error.message.replace("conflicting subparser: ", "there is already a command ")
+        return _TAKEN_RE.sub("there is already a command ", error.message)
     text = str(error).strip().partition("\n")[0].rstrip(".")
     return text if isinstance(error, TypeError) and text else f"{type(error).__name__}: {text}"

@@ -63,7 +63,7 @@ class _Remote(AbstractCommand):
             reason = f": {node.record.failure}" if node.record.failure else ""
             raise ReadinessError(
                 f"Node {node.name} has no address{reason}.",
-                hint=f"Bring it up with: elasticluster start {cluster.template} --name {cluster.name}",
+                hint=f"Bring it up with: {self.bring_up(cluster.record)}",
             )
         return node
 

@@ -5,7 +5,7 @@ People's scripts read these layouts; change nothing about them lightly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from elasticluster.model import ClusterRecord, NodeRecord, NodeSpec, NodeState, Report, Verdict
@@ -185,7 +185,7 @@ def start_plan(cluster: ClusterRecord, plan: StartPlan) -> str:
 
 
 def differences(
-    cluster: ClusterRecord, found: Iterable[Difference], command: Callable[[Sequence[str]], str]
+    cluster: ClusterRecord, found: Collection[Difference], command: Callable[[Sequence[str]], str]
 ) -> str:
     """Return what `start` says of a cluster that is not as its template says.
 
@@ -194,18 +194,26 @@ def differences(
         found: the differences, at least one.
         command: returns the command line of some words about this cluster.
     """
+    from elasticluster.config.differences import Fate
+
     lines = [f"Cluster `{cluster.name}` is not as its template `{cluster.template}` says."]
     sorted_out: dict[str, list[str]] = {}
     for one in found:
         sorted_out.setdefault(one.fate, []).append(_difference(one, command))
     for fate, ones in sorted_out.items():
         lines += [f"{fate[0].upper()}{fate[1:]}:", *ones]
+    if any(one.fate is Fate.KEPT and not one.remedy for one in found):
+        words = ("resize", "--template", cluster.template, "--add", "N:KIND")
+        lines.append(f"New nodes are as the template says with: {command(words)}")
+        lines.append("The whole cluster is so when it was stopped and started again.")
     return "\n".join(lines)
 
 
 def _difference(one: Difference, command: Callable[[Sequence[str]], str]) -> str:
     from elasticluster.config.differences import Fate
 
+    if one.stored == one.wanted:  # secrets, scripts
+        return f"  {one.subject}: {'changed' if one.fate is not Fate.KEPT else 'the template has another'}"
     if one.fate is not Fate.KEPT:
         return f"  {one.subject}: {one.wanted} (was {one.stored})"
     remedy = f"; to change that: {command(one.remedy)}" if one.remedy else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,19 @@ from elasticluster.exceptions import (
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster, Node
+    from elasticluster.model import SshTarget
+
+_MARK = "# Written by `elasticluster ssh-config`: the whole file is replaced the next time."
+"""First line, by which a file is known that may be replaced."""
+
+
+@dataclass(frozen=True)
+class _Host:
+    """A node, and what it is to be called."""
+
+    target: SshTarget
+    known_hosts: str
+    names: tuple[str, ...]
 
 
 class PrintSshConfig(AbstractCommand):
@@ -45,6 +60,9 @@ class PrintSshConfig(AbstractCommand):
             "--bare", action="store_true", help="Let each node be called by its name alone, too."
         )
         parser.add_argument("-o", "--output", metavar="FILE", help="Write it to this file.")
+        parser.add_argument(
+            "--overwrite", action="store_true", help="Replace the file, whatever has written it."
+        )
 
     def pre_run(self) -> None:
         """Make sure that it is clear which clusters are meant."""
@@ -53,18 +71,18 @@ class PrintSshConfig(AbstractCommand):
 
     def execute(self) -> int:
         """Print, or write, the blocks of all nodes that have an address."""
-        blocks = [block for cluster in self._clusters() for block in self._blocks(cluster)]
-        found = "\n".join(blocks)
-        if self.params.output:
-            _write(Path(self.params.output).expanduser(), found)
-        else:
+        hosts = [host for cluster in self._clusters() for host in self._hosts(cluster)]
+        found = "\n".join([f"{_MARK}\n", *_blocks(hosts)])
+        if self.params.output in (None, "-"):
             print(found, end="", flush=True)
+        else:
+            _write(Path(self.params.output).expanduser(), found, overwrite=self.params.overwrite)
         return 0
 
     def _clusters(self) -> Iterator[Cluster]:
         """Load the clusters; of all, one that is of no use is named and keeps none from view."""
         if not self.params.all:
-            yield from map(self.load, self.params.clusters)
+            yield from map(self.load, dict.fromkeys(self.params.clusters))
             return
         for name in self.creator.create_repository().names():
             try:
@@ -72,46 +90,82 @@ class PrintSshConfig(AbstractCommand):
             except ElastiClusterError as error:
                 say(f"WARNING: {error}")
 
-    def _blocks(self, cluster: Cluster) -> list[str]:
+    def _hosts(self, cluster: Cluster) -> list[_Host]:
         if self.params.update:
             cluster.update()
         nodes = cluster.get_all_nodes()
         try:
-            blocks = [self._block(cluster, node) for node in nodes if node.preferred_ip]
+            hosts = [self._host(cluster, node) for node in nodes if node.preferred_ip]
         except KeypairError as error:
             if not self.params.all:
                 raise
             say(f"WARNING: {error}")
             return []
         missing = [node.name for node in nodes if not node.preferred_ip]
-        if not blocks and not self.params.all:
+        if not hosts and not self.params.all:
             raise ReadinessError(
                 f"Cluster '{cluster.name}' has no node whose address is known.",
-                hint=f"Bring it up with: elasticluster start {cluster.template} --name {cluster.name}",
+                hint=f"Bring it up with: {self.bring_up(cluster.record)}",
             )
         if missing:
             say(f"WARNING: Cluster '{cluster.name}': no address is known of {', '.join(missing)}.")
-        return blocks
+        return hosts
 
-    def _block(self, cluster: Cluster, node: Node) -> str:
-        from elasticluster.ssh.client import config_block
-
-        aliases = [f"{cluster.name}-{node.name}"]
+    def _host(self, cluster: Cluster, node: Node) -> _Host:
+        names = [f"{cluster.name}-{node.name}"]
         if node.name == frontend_name(cluster):
-            aliases.insert(0, cluster.name)
-        if self.params.bare and node.name not in aliases:
-            aliases.append(node.name)
+            names.insert(0, cluster.name)
+        if self.params.bare and node.name not in names:
+            names.append(node.name)
         target = node.ssh_target()
         key_path = str(Path(target.key_path).absolute()) if target.key_path else ""
         known_hosts = Path(cluster.known_hosts_file).absolute()
-        return config_block(replace(target, key_path=key_path), str(known_hosts), aliases)
+        return _Host(replace(target, key_path=key_path), str(known_hosts), tuple(names))
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace a file at once, so that no program ever reads half of it."""
-    from elasticluster.engine.files import write_private
+def _blocks(hosts: Iterable[_Host]) -> Iterator[str]:
+    """Return the blocks; OpenSSH would take the first of several nodes of a name, so none gets it."""
+    from elasticluster.ssh.client import config_block
 
+    hosts = list(hosts)
+    counts = Counter(name for host in hosts for name in host.names)
+    several = sorted(name for name, count in counts.items() if count > 1)
+    if several:
+        say(f"WARNING: These would be names of several nodes, and are left out: {', '.join(several)}.")
+    for host in hosts:
+        names = [name for name in host.names if counts[name] == 1]
+        if names:
+            yield config_block(host.target, host.known_hosts, names)
+
+
+def _write(path: Path, text: str, *, overwrite: bool) -> None:
+    """Replace a file at once, so that no program ever reads half of it; a pipe or device is written to.
+
+    Raises:
+        UsageError: the file is none of ours.
+        StateError: it cannot be written.
+    """
+    from elasticluster.engine.files import file_errors, write_private
+
+    path = Path(os.path.realpath(path))  # a symbolic link stays one
     try:
+        with file_errors("write", path):
+            if path.exists() and not path.is_file():
+                path.write_text(text, encoding="utf-8")
+                return
+            if not (overwrite or _is_ours(path)):
+                raise UsageError(
+                    f"{path} exists, and was not written by `ssh-config`.",
+                    hint="Name another file with `--output`, or replace this one with `--overwrite`.",
+                )
         write_private(path, text.encode())
     except StateError as error:
         raise StateError(error.message, hint="Name another file with `--output`.") from error
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether there is nothing to be lost in a file, or there is none."""
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_MARK)) in (b"", os.fsencode(_MARK))

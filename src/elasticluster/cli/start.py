@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from elasticluster.naming import printable
 
 if TYPE_CHECKING:
     from elasticluster.cluster import Cluster
+    from elasticluster.config.differences import Difference
     from elasticluster.engine.configure import StartOptions
 
 EXIT_CODES = {
@@ -105,11 +106,21 @@ class Start(AbstractCommand):
             raise _other_template(name, template, cluster.template)
         _refuse_other_counts(cluster, counts)
         different = self.creator.update(cluster)
-        if different:
-            say(render.differences(cluster.record, different, lambda words: self.line(*words, name)))
         if template in self.creator.configuration.template_names():  # else all is as stored
             self._specs = self.creator.node_specs(template)
+        if different:
+            settled = self._settled(cluster, different)
+            say(render.differences(cluster.record, settled, lambda words: self.line(*words, name)))
         return cluster
+
+    def _settled(self, cluster: Cluster, found: Sequence[Difference]) -> Sequence[Difference]:
+        """Return differences as the plan has it; the cloud is asked only if that can make another of them."""
+        from elasticluster.config.differences import settled
+
+        begun = any(node.instance_id or node.batch for node in cluster.record.nodes)
+        if not begun or not any(one.made_of for one in found):
+            return found
+        return settled(found, cluster.look_ahead(self._specs).kinds_there)
 
     def _adopted(self) -> Cluster | None:
         """Return the cluster of that name that the template's cloud has from us, remembered anew.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from elasticluster.cli.command import AbstractCommand, say
 from elasticluster.cli.data import machine_state, print_json, status_data
 from elasticluster.exceptions import ReadinessError
+from elasticluster.model import SET_UP
 
 if TYPE_CHECKING:
     from elasticluster.engine.scheduler import Scheduler
@@ -25,8 +26,8 @@ class ShowStatus(AbstractCommand):
             "status",
             help="Show how a cluster is now: machines, SSH, scheduler, queues.",
             description="Ask the cloud for the machines of a cluster, log in to each node, and ask the "
-            "scheduler for its nodes and queues. Nothing is changed. The exit code is 0 if every node is of "
-            f"use, and {ReadinessError.exit_code} if not.",
+            "scheduler for its nodes and queues. Nothing is changed. The exit code is 0 if nothing is "
+            f"wrong, and {ReadinessError.exit_code} if anything is.",
             epilog="example: elasticluster status slurm",
         )
         parser.set_defaults(func=self.execute)
@@ -44,7 +45,18 @@ class ShowStatus(AbstractCommand):
         if status.silent:
             say(f"WARNING: The cloud could not be asked: {status.silent}")
             return status.silent.exit_code
-        return 0 if status.healthy else ReadinessError.exit_code
+        if status.healthy:
+            return 0
+        self.say_what_to_do(status)
+        return ReadinessError.exit_code
+
+    def say_what_to_do(self, status: Status) -> None:
+        """Name the command that may mend it; none does what an administrator of the scheduler has to do."""
+        ill = [one for one in status.nodes if one.problem]
+        if not status.nodes or any(not one.reachable for one in ill):
+            say(f"To bring it up: {self.bring_up(status.cluster)}")
+        elif status.silent_scheduler or any(one.node.state not in SET_UP for one in ill):
+            say(f"To set it up again: {self.line('setup', status.cluster.name)}")
 
     def how_to_go_on(self) -> str:
         """Return that nothing has to be mended."""
@@ -61,7 +73,7 @@ def text(status: Status) -> str:
         f"Cluster cloud:    {cluster.cloud.section or cluster.cloud.type}",
         "",
     ]
-    return "\n".join([*head, *_nodes(status), *_queues(status.scheduler), *_verdict(status)])
+    return "\n".join([*head, *_nodes(status), *_queues(status), *_verdict(status)])
 
 
 def _nodes(status: Status) -> Iterator[str]:
@@ -78,14 +90,19 @@ def _row(one: NodeStatus, scheduler: Scheduler | None, *, known: bool) -> list[s
     return [one.node.name, str(one.node.state), machine_state(one, known=known), answers, *worker]
 
 
-def _queues(scheduler: Scheduler | None) -> Iterator[str]:
+def _queues(status: Status) -> Iterator[str]:
+    from elasticluster.engine.status import was_set_up
+
+    scheduler = status.scheduler
     if scheduler and scheduler.partitions:
         heads = ["partition", "state", "running", "pending"]
         rows = [[one.name, one.state, str(one.running), str(one.pending)] for one in scheduler.partitions]
         yield from _table([heads, *rows])
         yield ""
+    elif not scheduler and was_set_up(status.cluster):
+        yield from ("No scheduler was asked: the cluster has none that this program sets up.", "")
     elif not scheduler:
-        yield from ("No scheduler was asked: the cluster has none that this program has set up.", "")
+        yield from ("No scheduler was asked: the cluster was never set up.", "")
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -101,8 +118,4 @@ def _verdict(status: Status) -> Iterator[str]:
         yield f"Cluster `{name}` is healthy."
         return
     yield f"Cluster `{name}` is not healthy:"
-    if status.silent:
-        yield "  it is not known what the cloud has of it"
-    if status.scheduler and status.scheduler.error:
-        yield f"  {status.scheduler.name} does not answer: {status.scheduler.error}"
-    yield from (f"  {one.node.name}: {one.problem}" for one in status.nodes if one.problem)
+    yield from (f"  {problem}" for problem in status.problems)

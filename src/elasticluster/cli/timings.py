@@ -210,7 +210,7 @@ def _calls(trace: Trace) -> Iterator[str]:
 
 
 def _totals(trace: Trace) -> str:
-    cpu = "" if trace.cpu_seconds is None else f"; {trace.cpu_seconds:.1f} s of processor time here"
+    cpu = "" if trace.cpu_seconds is None else f"; {trace.cpu_seconds:.1f} s of CPU here"
     steps = f"{len(trace.steps)} task steps, {_host_tasks(trace)} host-tasks"
     return f"total: {trace.seconds:.1f} s; {len(trace.calls)} calls; {steps}{cpu}"
 

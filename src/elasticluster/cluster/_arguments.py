@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -85,3 +86,46 @@ def start_failure_of(text: str) -> str:
     if text not in ("keep", "stop"):
         raise ConfigurationError(f"`start_failure` is '{text}'; expected 'keep' or 'stop'.")
     return text
+
+
+def seconds_of(name: str, value: float | str) -> float:
+    """Return a number of seconds; a text is understood, too, as dictionaries of configurations once had.
+
+    Args:
+        name: of the argument or key; named in the error.
+        value: the number.
+
+    Raises:
+        ConfigurationError: it is no number, or not above 0.
+    """
+    try:
+        seconds = value if isinstance(value, (int, float)) else float(value)
+    except (TypeError, ValueError):
+        seconds = 0
+    if not 0 < seconds < math.inf:
+        raise ConfigurationError(f"`{name}` is {value!r}; expected more than 0 seconds.")
+    return seconds
+
+
+def least_numbers_of(wanted: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers of nodes that are enough, if there can be so many.
+
+    Args:
+        wanted: the numbers, by kind.
+        counts: numbers of the nodes that there are, by kind.
+
+    Raises:
+        ConfigurationError: there is no such kind, or it has not so many nodes.
+    """
+    for kind, least in wanted.items():
+        if kind not in counts:
+            known = ", ".join(counts) or "none"
+            raise ConfigurationError(
+                f"`min_nodes` names the kind '{kind}', of which there are no nodes.", hint=f"Kinds: {known}."
+            )
+        if not isinstance(least, int) or not 0 <= least <= counts[kind]:
+            raise ConfigurationError(
+                f"`min_nodes` is {least!r} for kind '{kind}'; expected a number from 0 to {counts[kind]}, "
+                "as it has so many nodes."
+            )
+    return dict(wanted)

@@ -12,6 +12,7 @@ from elasticluster.cluster._arguments import (
     DEFAULT_KEYS,
     existing_keys,
     in_either_order,
+    seconds_of,
     start_failure_of,
 )
 from elasticluster.cluster._life import LivingCluster
@@ -20,6 +21,7 @@ from elasticluster.cluster._sightings import Sightings
 from elasticluster.cluster._view import component
 from elasticluster.engine.events import ignore
 from elasticluster.engine.resize import ShrinkOptions
+from elasticluster.exceptions import NodeNotFound
 from elasticluster.model import ClusterRecord, ComponentRef, Login, NodeRecord, NodeSpec
 from elasticluster.naming import NodeNamingPolicy, check_cluster_name, check_kind, check_node_name, new_uuid
 
@@ -59,7 +61,8 @@ class Cluster(LivingCluster):
         listener: called with what happens meanwhile (:mod:`elasticluster.engine.events`).
 
     Raises:
-        ConfigurationError: no cluster can be called that, or `start_failure` is neither.
+        ConfigurationError: no cluster can be called that, `start_failure` is neither, or a number of seconds
+            is none.
     """
 
     @overload
@@ -123,10 +126,10 @@ class Cluster(LivingCluster):
                 user_key_public=public,
                 user_key_private=private,
                 proxy_command=ssh_proxy_command,
-                probe_timeout=ssh_probe_timeout,
+                probe_timeout=seconds_of("ssh_probe_timeout", ssh_probe_timeout),
             ),
             ssh_to=extra.pop("ssh_to", None) or "",
-            start_timeout=self._chosen_timeout(start_timeout),
+            start_timeout=seconds_of("start_timeout", self._chosen_timeout(start_timeout)),
             start_failure=start_failure_of(extra.pop("start_failure", "keep")),
             extra={
                 **extra,
@@ -214,7 +217,11 @@ class Cluster(LivingCluster):
         image_userdata: str = "",
         **extra: Any,
     ) -> None:
-        """Add `num` nodes of a kind; see :meth:`add_node`."""
+        """Add `num` nodes of a kind; see :meth:`add_node`.
+
+        Raises:
+            ValueError: as there, or `num` is negative.
+        """
         spec = NodeSpec(
             kind=check_kind(kind),
             image_id=image_id,
@@ -236,6 +243,8 @@ class Cluster(LivingCluster):
 
     def add_specified(self, spec: NodeSpec, count: int, min_count: int | None = None) -> list[str]:
         """Add `count` nodes made of `spec`, of which `min_count` are enough; return their names."""
+        if count < 0:
+            raise ValueError(f"expected a number of nodes to add, not {count}")
         naming = self._naming(spec.kind)
         names = [naming.new(spec.kind).lower() for _ in range(count)]
         self._add(spec, *names)
@@ -259,11 +268,16 @@ class Cluster(LivingCluster):
         """Remove a node from the cluster; its machine goes on running unless `stop`.
 
         The cluster's services are not told; :meth:`shrink` does that first.
+
+        Raises:
+            NodeNotFound: it is none of this cluster's nodes (any more).
         """
+        if node not in self.nodes.get(node.kind, []):
+            raise NodeNotFound(f"{node.name} is no node of cluster '{self.name}'.")
         with self._locked():
             if stop and node.instance_id:
                 self.shrink([node.name], ShrinkOptions(configure=False))
             if node in self.nodes[node.kind]:
-                self.nodes[node.kind].remove(node)
+                self._adopt(self.record.without([node.name]))
                 if self._stored:
                     self.repository.save_or_update(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, cast
 
 
 class DictionaryStyle(ABC):
@@ -15,7 +15,7 @@ class DictionaryStyle(ABC):
 
     @abstractmethod
     def keys(self) -> list[str]:
-        """Return the names of what can be read."""
+        """Return the names of what can be read, but for secrets."""
 
     @abstractmethod
     def __getitem__(self, key: str) -> Any: ...
@@ -27,7 +27,11 @@ class DictionaryStyle(ABC):
         return len(self.keys())
 
     def __contains__(self, key: object) -> bool:
-        return key in self.keys()
+        try:
+            self[cast("str", key)]
+        except KeyError:
+            return False
+        return True
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of `key`, or `default` if there is no such key."""
@@ -42,5 +46,9 @@ class DictionaryStyle(ABC):
         return [(key, self[key]) for key in self.keys()]
 
     def to_dict(self, omit: Collection[str] = ()) -> dict[str, Any]:
-        """Return a copy as a dictionary, without the keys in `omit`; secrets are never in it."""
+        """Return a copy as a dictionary, without the keys in `omit` and without secrets.
+
+        Those are told by their names. Texts are in it as they are: a script (``image_userdata``) with a
+        password in it, too.
+        """
         return {key: self[key] for key in self.keys() if key not in omit}

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from elasticluster.cluster._arguments import least_numbers_of, seconds_of, start_failure_of
 from elasticluster.cluster._node import Node
 from elasticluster.cluster._setup import SetupPort, clean_up
 from elasticluster.cluster._sightings import Sightings
@@ -81,10 +82,11 @@ class LivingCluster(ClusterView):
 
         Raises:
             ClusterSizeError: fewer nodes than `min_nodes` came up.
+            ConfigurationError: `min_nodes` asks for more nodes than there are.
             ElastiClusterError: nothing could be begun.
         """
         if min_nodes is not None:
-            self._base = replace(self._base, min_nodes=dict(min_nodes))
+            self._base = replace(self._base, min_nodes=least_numbers_of(min_nodes, self._counts))
         options = StartOptions(
             configure=False,
             stop_on_failure=self.start_failure == "stop",
@@ -98,6 +100,7 @@ class LivingCluster(ClusterView):
 
     def bring_up(self, options: StartOptions) -> Report:
         """Start and, unless `options` say otherwise, configure; return one outcome a node."""
+        self._refuse_what_cannot_be_stopped()
         paused = any(node.state is NodeState.PAUSED for node in self.record.nodes)
         with self._traced("resume" if paused else "start"):
             return self._take(execute.start(self.record, self._tools(), options))
@@ -133,6 +136,7 @@ class LivingCluster(ClusterView):
             ClusterError: the cluster is paused.
             ElastiClusterError: nothing could be begun; the nodes are not kept.
         """
+        self._refuse_what_cannot_be_stopped()
         with self._traced("resize"):
             return self._take(resize.grow(self.record, self._tools(), names, options))
 
@@ -252,6 +256,7 @@ class LivingCluster(ClusterView):
 
     def launch(self, names: Collection[str]) -> None:
         """Make the machines of some nodes and do not wait for them."""
+        self._refuse_what_cannot_be_stopped()
         with self._locked():
             self._adopt(execute.launch(self.record, self._tools(), names))
 
@@ -299,19 +304,24 @@ class LivingCluster(ClusterView):
         """Take over those configuration values that are safe to change on a running cluster.
 
         They are ``ssh_to``, ``start_timeout``, ``start_failure``, ``min_nodes``, ``ssh_probe_timeout`` and
-        ``ssh_proxy_command``.
+        ``ssh_proxy_command``. Numbers may be texts, and None is as good as an empty text.
+
+        Raises:
+            ConfigurationError: a value cannot be that; nothing is taken over then.
         """
-        login = self._base.login
+        base, given = self._base, cluster_config.get
         self._base = replace(
-            self._base,
-            ssh_to=cluster_config.get("ssh_to", self._base.ssh_to),
-            start_timeout=cluster_config.get("start_timeout", self._base.start_timeout),
-            start_failure=cluster_config.get("start_failure", self._base.start_failure),
-            min_nodes=dict(cluster_config.get("min_nodes", self._base.min_nodes)),
+            base,
+            ssh_to=given("ssh_to", base.ssh_to) or "",
+            start_timeout=seconds_of("start_timeout", given("start_timeout", base.start_timeout)),
+            start_failure=start_failure_of(given("start_failure", base.start_failure)),
+            min_nodes=least_numbers_of(given("min_nodes", base.min_nodes), self._counts),
             login=replace(
-                login,
-                probe_timeout=cluster_config.get("ssh_probe_timeout", login.probe_timeout),
-                proxy_command=cluster_config.get("ssh_proxy_command", login.proxy_command),
+                base.login,
+                probe_timeout=seconds_of(
+                    "ssh_probe_timeout", given("ssh_probe_timeout", base.login.probe_timeout)
+                ),
+                proxy_command=given("ssh_proxy_command", base.login.proxy_command) or "",
             ),
         )
 
@@ -333,6 +343,10 @@ class LivingCluster(ClusterView):
         return read(self._store.trace_path(self.name))
 
     # -- inside ----------------------------------------------------------------------------------
+
+    @property
+    def _counts(self) -> dict[str, int]:
+        return {kind: len(nodes) for kind, nodes in self.nodes.items()}
 
     @property
     def _store(self) -> ClusterStore:
@@ -375,6 +389,14 @@ class LivingCluster(ClusterView):
                     self._adopt(self._stored or self.record)  # what was done before the error is true
                 raise
             self._stored = self._load()
+
+    def _refuse_what_cannot_be_stopped(self) -> None:
+        """Make no machines by a cloud provider that nobody could make again to stop the stored cluster."""
+        from elasticluster.providers.registry import check_lasting
+        from elasticluster.repository import MemRepository
+
+        if self._cloud_provider and not isinstance(self.repository, MemRepository):
+            check_lasting(self._cloud_provider)
 
     def _load(self) -> ClusterRecord | None:
         try:

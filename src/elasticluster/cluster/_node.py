@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cluster._arguments import with_older_names
 from elasticluster.cluster._dictionary import DictionaryStyle
+from elasticluster.config.masking import public
 from elasticluster.exceptions import ClusterError, InstanceError
 from elasticluster.model import NodeRecord, NodeSpec, SshTarget
 
@@ -158,9 +161,9 @@ class Node(DictionaryStyle):
         return self.record.spec.security_group
 
     @property
-    def extra(self) -> dict[str, Any]:
-        """Further provider-specific keys."""
-        return dict(self.record.spec.extra)
+    def extra(self) -> Mapping[str, Any]:
+        """Further provider-specific keys; cannot be changed."""
+        return MappingProxyType(dict(self.record.spec.extra))
 
     @property
     def instance_id(self) -> str | None:
@@ -169,7 +172,10 @@ class Node(DictionaryStyle):
 
     @property
     def ips(self) -> list[str]:
-        """All addresses known, the one to connect to first; ports are in :attr:`ssh_port`."""
+        """The public and the private address, as far as known; the first is connected to.
+
+        Ports are in :attr:`ssh_port`.
+        """
         return [ip for ip in (self.record.public_ip, self.record.private_ip) if ip]
 
     @property
@@ -302,10 +308,12 @@ class Node(DictionaryStyle):
 
     def keys(self) -> list[str]:
         """Return the names of what :meth:`to_dict` shows."""
-        return [*_SHOWN, *self.extra]
+        return [*_SHOWN, *public(self.extra)]
 
     def __getitem__(self, key: str) -> Any:
-        return getattr(self, key) if key in _SHOWN or key == "extra" else self.extra[key]
+        if key == "extra":
+            return public(self.extra)
+        return getattr(self, key) if key in _SHOWN else self.extra[key]
 
     def to_vars_dict(self) -> dict[str, Any]:
         """Return what playbooks are told about the node."""

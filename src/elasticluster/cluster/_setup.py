@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from elasticluster.engine.events import Listener
 from elasticluster.engine.ports import SetupJob, SetupProvider
 from elasticluster.engine.scheduler import Ask, Scheduler
+from elasticluster.exceptions import ElastiClusterError
 from elasticluster.model import ClusterRecord, SetupResult
 
 if TYPE_CHECKING:
@@ -88,7 +89,10 @@ def clean_up(cluster: LivingCluster) -> None:
         takes_cluster = bool(inspect.signature(cleanup).parameters)
         cleanup(cluster) if takes_cluster else cleanup()
     except Exception as error:  # noqa: BLE001 - a third party's code; the cluster is gone already
-        log.warning("The setup provider of cluster '%s' could not clean up: %s", cluster.name, error)
+        from elasticluster.providers.base import told
+
+        said = told(error, cluster._setup_provider)
+        log.warning("The setup provider of cluster '%s' could not clean up: %s", cluster.name, said)
 
 
 class _DocumentedVerbsOnly:
@@ -131,12 +135,18 @@ class _DocumentedVerbsOnly:
         """Let it configure the cluster; it knows no smaller part than the whole."""
         self._cluster._adopt(job.cluster)  # it asks this object where the nodes are
         provider = self._cluster.setup_provider
-        takes_arguments = len(inspect.signature(provider.setup_cluster).parameters) > 1
-        if takes_arguments:
-            configured = provider.setup_cluster(self._cluster, list(job.extra_args))
-        else:
-            configured = provider.setup_cluster(self._cluster)
         name = type(provider).__name__
+        takes_arguments = len(inspect.signature(provider.setup_cluster).parameters) > 1
+        arguments: list[Any] = [list(job.extra_args)] if takes_arguments else []
+        try:
+            configured = provider.setup_cluster(self._cluster, *arguments)
+        except ElastiClusterError:
+            raise
+        except Exception as error:  # a third party's code may raise anything
+            from elasticluster.providers.base import told
+
+            log.debug("%s has failed", name, exc_info=True)
+            return SetupResult(error=f"{name} has failed: {told(error, provider)}")
         if configured:
             return SetupResult(unverified=(name,))
         return SetupResult(error=f"{name} reported a failure")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from elasticluster.cluster._arguments import seconds_of
 from elasticluster.cluster._dictionary import DictionaryStyle
 from elasticluster.cluster._node import Node
+from elasticluster.config.masking import public
 from elasticluster.exceptions import ConfigurationError, NodeNotFound
 from elasticluster.model import ClusterRecord, ComponentRef, NodeState
 
@@ -99,7 +103,7 @@ class ClusterView(DictionaryStyle):
 
     @start_timeout.setter
     def start_timeout(self, seconds: float) -> None:
-        self._base = replace(self._base, start_timeout=seconds)
+        self._base = replace(self._base, start_timeout=seconds_of("start_timeout", seconds))
 
     @property
     def start_failure(self) -> str:
@@ -113,6 +117,7 @@ class ClusterView(DictionaryStyle):
 
     @ssh_probe_timeout.setter
     def ssh_probe_timeout(self, seconds: float) -> None:
+        seconds = seconds_of("ssh_probe_timeout", seconds)
         self._base = replace(self._base, login=replace(self._base.login, probe_timeout=seconds))
 
     @property
@@ -150,9 +155,9 @@ class ClusterView(DictionaryStyle):
         return self._base.login.user_key_private
 
     @property
-    def extra(self) -> dict[str, Any]:
-        """What was given beyond the documented arguments."""
-        return {key: value for key, value in self._base.extra.items() if key not in _OWN_EXTRA}
+    def extra(self) -> Mapping[str, Any]:
+        """What was given beyond the documented arguments; cannot be changed."""
+        return MappingProxyType({k: value for k, value in self._base.extra.items() if k not in _OWN_EXTRA})
 
     @property
     def paused_nodes(self) -> dict[str, dict[str, str | None]]:
@@ -259,6 +264,8 @@ class ClusterView(DictionaryStyle):
     def __getitem__(self, key: str) -> Any:
         if key == "nodes":
             return {kind: [node.to_dict() for node in nodes] for kind, nodes in self.nodes.items()}
+        if key == "extra":
+            return public(self.extra)
         return getattr(self, key) if key in _SHOWN else self.extra[key]
 
     def to_vars_dict(self) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
+from os import PathLike, fspath
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from elasticluster.conf.clouds import place_of, secret_names, with_secrets
 from elasticluster.config.default import DEFAULT_PATH, deploy_default
 from elasticluster.exceptions import ClusterConflict, ClusterNotFound, ConfigurationError, UsageError
 
@@ -27,13 +30,16 @@ log = logging.getLogger("elasticluster")
 
 _T = TypeVar("_T")
 
+ConfigFiles: TypeAlias = "str | PathLike[str] | Iterable[str | PathLike[str]]"
+"""Paths of configuration files: one or several."""
+
 DEFAULT_STORAGE_PATH = "~/.elasticluster/storage"
 DEFAULT_STORAGE_TYPE = "json"
 
-_PLAYBOOKS = {"playbook": "playbook_path", "before": "before", "after": "after"}
+_PLAYBOOKS = ("playbook_path", "before", "after")
 
 
-def make_creator(configfiles: str | Iterable[str], storage_path: str | None = None) -> Creator:
+def make_creator(configfiles: ConfigFiles, storage_path: str | None = None) -> Creator:
     """Read configuration files and return what makes clusters and providers of them.
 
     Args:
@@ -43,8 +49,8 @@ def make_creator(configfiles: str | Iterable[str], storage_path: str | None = No
     Raises:
         ConfigurationError: a file cannot be read.
     """
-    paths = [configfiles] if isinstance(configfiles, str) else list(configfiles)
-    return Creator(lambda: _read(paths), storage_path)
+    paths = [configfiles] if isinstance(configfiles, (str, PathLike)) else list(configfiles)
+    return Creator(lambda: _read([fspath(path) for path in paths]), storage_path)
 
 
 def open_creator(config: str | None, storage_path: str | None, say: Callable[[str], None]) -> Creator:
@@ -90,11 +96,11 @@ def _setup_table(name: str) -> SetupTable | None:
 
 def _ansible_vocabulary(values: Mapping[str, Any]) -> Vocabulary:
     """Return what knows the groups and variables of a setup section with these keys."""
-    from elasticluster.setup.settings import Settings
+    from elasticluster.setup.settings import Settings, own_playbook
     from elasticluster.setup.vocabulary import Vocabulary
 
-    playbooks = {field: values.get(key, "") for field, key in _PLAYBOOKS.items()}
-    return Vocabulary(Settings(groups={}, **playbooks))
+    playbook, before, after = (own_playbook(values.get(key, "")) for key in _PLAYBOOKS)
+    return Vocabulary(Settings(groups={}, playbook=playbook, before=before, after=after))
 
 
 class _Tables(Mapping[str, _T]):
@@ -179,7 +185,12 @@ class Creator:
     @property
     def storage_path(self) -> str:
         """Folder in which clusters are remembered."""
-        return self._storage_path or self.configuration.storage().path or DEFAULT_STORAGE_PATH
+        if self._storage_path:
+            return self._storage_path
+        storage = self.configuration.storage()
+        for warning in storage.warnings:
+            self._warn(warning)
+        return storage.path or DEFAULT_STORAGE_PATH
 
     def create_repository(self) -> MultiDiskRepository | SqlRepository:
         """Return where clusters are remembered: a folder, or a database if the storage path is its URL.
@@ -189,9 +200,14 @@ class Creator:
         Raises:
             ConfigurationError: there is no such kind of database, or what it needs is not installed.
         """
+        from elasticluster.config.values import is_database
         from elasticluster.repository import MultiDiskRepository, SqlRepository
 
-        if "://" in self.storage_path:
+        try:
+            in_database = is_database(self.storage_path)
+        except ValueError as exc:
+            raise ConfigurationError(f"Clusters cannot be stored there: {exc}.") from exc
+        if in_database:
             return SqlRepository(self.storage_path)
         return MultiDiskRepository(
             self.storage_path,
@@ -334,6 +350,8 @@ class Creator:
     def load_cluster(self, cluster_name: str) -> Cluster:
         """Return a stored cluster; one without providers gets those of its template.
 
+        One without a secret of its cloud, as after an import, gets that from the cloud's section.
+
         Raises:
             ClusterNotFound: there is none; the message lists those there are.
             StateError: what is stored cannot be read.
@@ -345,8 +363,13 @@ class Creator:
             names = repository.names()
             hint = f"Clusters: {', '.join(names)}." if names else "No clusters were started yet."
             raise ClusterNotFound(f"There is no cluster '{cluster_name}'.", hint=hint) from error
-        if not cluster.record.cloud.type:
+        record = cluster.record
+        if not record.cloud.type:
             self._supply(cluster)
+        elif record.cloud.section:
+            with contextlib.suppress(ConfigurationError):  # without secrets it can still be looked at
+                cloud = with_secrets(record.cloud, self.configuration)
+                cluster.describe(cloud=cloud, setup=record.setup, login=record.login)
         return cluster
 
     def _supply(self, cluster: Cluster) -> None:
@@ -378,7 +401,8 @@ class Creator:
             return ()
         template = self._usable(cluster.template)
         _refuse_another_cloud(cluster, template.cloud)
-        found = differences(cluster.record, template, _secret_names(template.cloud))
+        hidden = {*secret_names(template.cloud), *self.configuration.secret_names(template.name)}
+        found = differences(cluster.record, template, hidden)
         least = least_numbers(cluster.record, template)
         cluster.describe(cloud=template.cloud, setup=template.setup, login=cluster.record.login)
         cluster.update_config(
@@ -412,13 +436,6 @@ class Creator:
             log.warning("%s", warning)
 
 
-def _secret_names(cloud: ComponentRef) -> set[str]:
-    """Return the names of the keys of a cloud whose values are shown to nobody."""
-    from elasticluster.providers.registry import cloud_keys
-
-    return {key.name for keys in cloud_keys(cloud.type) for key in keys if key.secret}
-
-
 def _specs_of(template: Template, kinds: Collection[str]) -> dict[str, NodeSpec]:
     counted = template.with_counts(dict.fromkeys(kinds, 0))  # says which kinds there are
     return {kind: counted.kinds[kind].spec for kind in kinds}
@@ -426,7 +443,7 @@ def _specs_of(template: Template, kinds: Collection[str]) -> dict[str, NodeSpec]
 
 def _refuse_foreign(cluster: Cluster, template: Template) -> None:
     """Images and flavors of one cloud mean nothing on another."""
-    if _place(cluster.record.cloud) != _place(template.cloud):
+    if place_of(cluster.record.cloud) != place_of(template.cloud):
         raise ClusterConflict(
             f"Cluster '{cluster.name}' is on cloud '{cluster.record.cloud.section}', "
             f"but template '{template.name}' is for another one: '{template.cloud.section}'.",
@@ -449,17 +466,9 @@ def _refuse_another_cloud(cluster: Cluster, cloud: ComponentRef) -> None:
     """Machines on a cloud that nobody looks at any more would be lost, and be paid for."""
     record = cluster.record
     begun = record.cloud.type and any(node.instance_id or node.batch for node in record.nodes)
-    if begun and _place(record.cloud) != _place(cloud):
+    if begun and place_of(record.cloud) != place_of(cloud):
         raise ClusterConflict(
             f"Cluster '{cluster.name}' has machines on cloud '{record.cloud.section}', "
             f"but its template '{cluster.template}' is for another one now: '{cloud.section}'.",
             hint="Let the template say the old one until the cluster was stopped, or use another template.",
         )
-
-
-def _place(cloud: ComponentRef) -> dict[str, object]:
-    """Return what tells a cloud from others."""
-    from elasticluster.providers.registry import cloud_keys
-
-    names = [key.name for key in cloud_keys(cloud.type)[0] if key.place]
-    return {"type": cloud.type, "section": cloud.section} | {name: cloud.args.get(name) for name in names}

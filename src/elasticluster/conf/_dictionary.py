@@ -47,7 +47,7 @@ def _template(configuration: Configuration, name: str) -> dict[str, Any]:
         "cloud": {**parts["cloud"], **template.cloud.args},
         "login": {**parts["login"], **login},
         "cluster": {**cluster, **_cluster_values(cluster, template)},
-        "nodes": {kind: _node(nodes.spec) for kind, nodes in template.kinds.items()},
+        "nodes": {kind: _node(nodes.spec, parts["login"]) for kind, nodes in template.kinds.items()},
     }
 
 
@@ -65,13 +65,18 @@ def _cluster_values(texts: Mapping[str, str], template: Template) -> dict[str, A
     return values | {key: value for key, value in known.items() if key in texts}
 
 
-def _node(spec: NodeSpec) -> dict[str, Any]:
+def _node(spec: NodeSpec, login: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is said of nodes; without what they have from `login`, which programs may change there."""
+    own = {
+        name: value
+        for name, value in (("image_user", spec.image_user), ("image_userdata", spec.image_userdata))
+        if value != login.get(name, "")
+    }
     return {
         "image_id": spec.image_id,
-        "image_user": spec.image_user,
         "flavor": spec.flavor,
         "security_group": spec.security_group,
-        "image_userdata": spec.image_userdata,
+        **own,
         **spec.extra,
     }
 

@@ -7,17 +7,25 @@ error names everything that is wrong, with file and line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
-from elasticluster.conf._creator import DEFAULT_STORAGE_PATH, Creator, make_creator, vocabulary
+from elasticluster.conf._creator import (
+    DEFAULT_STORAGE_PATH,
+    ConfigFiles,
+    Creator,
+    make_creator,
+    vocabulary,
+)
 from elasticluster.config.default import DEFAULT_PATH
 
 if TYPE_CHECKING:
     from elasticluster.config.templates import Configuration
 
 
-def get_configurator(configfile: str | None = None, storage: str | None = None) -> Configurator:
+def get_configurator(
+    configfile: str | PathLike[str] | None = None, storage: str | None = None
+) -> Configurator:
     """Return what makes and loads clusters, as the 1.x releases did.
 
     Args:
@@ -30,7 +38,7 @@ def get_configurator(configfile: str | None = None, storage: str | None = None) 
     return Configurator.fromConfig(configfile or DEFAULT_PATH, storage)
 
 
-def load_config_files(paths: str | Iterable[str]) -> dict[str, Any]:
+def load_config_files(paths: ConfigFiles) -> dict[str, Any]:
     """Return the templates of configuration files as a dictionary; see :attr:`Creator.cluster_conf`.
 
     Args:
@@ -49,7 +57,7 @@ class ConfigReader:
         configfile: its path.
     """
 
-    def __init__(self, configfile: str) -> None:
+    def __init__(self, configfile: str | PathLike[str]) -> None:
         self.configfile = configfile
 
     def read_config(self) -> dict[str, Any]:
@@ -108,7 +116,7 @@ class Configurator(Creator):
         self.cluster_conf = cluster_conf
 
     @classmethod
-    def fromConfig(cls, configfile: str, storage_path: str | None = None) -> Self:  # noqa: N802 - documented
+    def fromConfig(cls, configfile: str | PathLike[str], storage_path: str | None = None) -> Self:  # noqa: N802 - documented
         """Return one for a configuration file.
 
         Args:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, TypeAlias
 
-from elasticluster.config.expand import DEFAULT
 from elasticluster.config.keys import Key
 from elasticluster.config.problems import Problem, Report, did_you_mean, shown
-from elasticluster.config.reader import Entry, Section
+from elasticluster.config.reader import DEFAULT, Entry, Section
 from elasticluster.config.tables import WITHOUT_EFFECT
 from elasticluster.config.values import convert
+from elasticluster.config.variables import nearest_variable
 from elasticluster.exceptions import ConfigurationError
 
 _FEW = 10  # sections that a message lists
@@ -84,7 +84,12 @@ def provider_name(
 def unknown_entries(section: Section, known: Iterable[str]) -> list[Entry]:
     """Return the entries of a section that nobody knows; those of ``[DEFAULT]`` are for other sections."""
     names = set(known)
-    return [e for name, e in section.entries.items() if name not in names and e.section != DEFAULT]
+    return [entry for name, entry in own_entries(section).items() if name not in names]
+
+
+def own_entries(section: Section) -> dict[str, Entry]:
+    """Return the entries of a section without those of ``[DEFAULT]``."""
+    return {name: entry for name, entry in section.entries.items() if entry.section != DEFAULT}
 
 
 def reject_unknown(
@@ -107,7 +112,13 @@ def reject_unknown(
     meant = sorted(names if guesses is None else guesses)
     for entry in unknown_entries(section, names):
         if not without_effect(entry, report, kind):
-            report.problems.append(entry.problem(f"unknown key{report.did_you_mean(entry.key, meant)}"))
+            report.problems.append(entry.problem(f"unknown key{guess(entry, meant, report)}"))
+
+
+def guess(entry: Entry, meant: Iterable[str], report: Report) -> str:
+    """Return ``; did you mean 'X'?`` for a key that nobody knows, or nothing."""
+    variable = nearest_variable(entry.key)
+    return f"; did you mean '{variable}'?" if variable else report.did_you_mean(entry.key, meant)
 
 
 def without_effect(entry: Entry, report: Report, kind: str = "") -> bool:

@@ -10,14 +10,12 @@ from elasticluster.config.problems import Problem, did_you_mean, shown
 from elasticluster.config.reader import Entry, Section
 from elasticluster.config.tables import CLUSTER_KEYS, NODE_KEYS
 from elasticluster.config.values import whole_number
+from elasticluster.config.variables import GLOBAL, is_variable
 from elasticluster.exceptions import UsageError
 from elasticluster.naming import check_kind
 
 MOST_NODES = 100_000
 """More nodes of a kind are taken for a slip of the finger."""
-
-GLOBAL = "global"
-"""Stands for all kinds in the names of variables, so that no kind can have this name."""
 
 _KEYS = frozenset(key.name for key in (*CLUSTER_KEYS, *NODE_KEYS))
 _COUNT_RE = re.compile(r"(.+)_(nodes|nodes_min)", re.DOTALL)
@@ -64,13 +62,14 @@ def cluster_counts(cluster: Section, kinds_with_groups: Collection[str]) -> Coun
         kinds_with_groups: kinds that the setup section knows.
     """
     finder = _CountFinder()
-    for key, entry in cluster.entries.items():
+    entries = {key: entry for key, entry in cluster.entries.items() if not is_variable(key)}
+    for key, entry in entries.items():
         match = _COUNT_RE.fullmatch(key)
         if match and match[2] == "nodes":
             finder.add(match[1], key, entry)
         elif not match and key in kinds_with_groups and key not in _KEYS:
             finder.add(key, key, entry)
-    for key, entry in cluster.entries.items():
+    for key, entry in entries.items():
         if key.endswith("_nodes_min"):
             finder.add_least(key.removesuffix("_nodes_min"), key, entry)
     finder.check_host_names()
@@ -86,10 +85,12 @@ class _CountFinder:
     def add(self, kind: str, key: str, entry: Entry) -> None:
         """Take a number of nodes."""
         self.used.add(key)
+        number = self._number(entry) or 0
         other = self.kinds.get(kind)
-        if other and other.entry.section == entry.section:
+        if other and other.entry.weight == entry.weight and other.number != number:
             self.problems.append(entry.repeats(other.entry))
-        self.kinds[kind] = KindCount(entry, self._number(entry) or 0)
+        if not other or other.entry.weight <= entry.weight:
+            self.kinds[kind] = KindCount(entry, number)
         try:
             check_kind(kind)
         except ValueError as exc:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from elasticluster.config.masking import MASK, as_written, is_secret, presentable
+from elasticluster.config.masking import MASK, as_written, is_secret, presentable, secret_texts
 from elasticluster.config.problems import shortened
 from elasticluster.config.template import Template
 from elasticluster.model import ClusterRecord, Json, NodeRecord, NodeSpec
@@ -32,6 +32,7 @@ class Difference:
         fate: what becomes of it.
         remedy: words of a command that makes them equal, without the name of the cluster; empty if there is
             none.
+        made_of: the kind of nodes that is made of something else; empty for what is not of nodes.
     """
 
     subject: str
@@ -39,6 +40,7 @@ class Difference:
     wanted: str
     fate: Fate
     remedy: tuple[str, ...] = ()
+    made_of: str = ""
 
 
 def differences(
@@ -52,13 +54,39 @@ def differences(
         secrets: names of further keys whose values are shown to nobody.
     """
     pairs = [*_of_cluster(record, template), *_of_setup(record, template), *_of_login(record, template)]
-    text = _Texts(secrets)
+    text = _Texts(secrets, secret_texts(*_tables(record), *_tables(template), names=secrets))
     values = (
         Difference(subject=name, stored=text.of(name, stored), wanted=text.of(name, wanted), fate=fate)
         for name, stored, wanted, fate in pairs
         if _differ(stored, wanted)
     )
     return (*values, *_of_counts(record, template), *_of_nodes(record, template, text))
+
+
+def settled(found: Iterable[Difference], there: Collection[str]) -> tuple[Difference, ...]:
+    """Return differences as they are after a look at the cloud: what new nodes are made of is taken over.
+
+    Args:
+        found: from :func:`differences`, which knows of machines only what is recorded.
+        there: kinds of nodes of which the cloud has a machine; further ones are made like those.
+    """
+
+    def fate(one: Difference) -> Fate:
+        if not one.made_of:
+            return one.fate
+        return Fate.KEPT if one.made_of in there else Fate.APPLIED
+
+    return tuple(replace(one, fate=fate(one)) for one in found)
+
+
+def _tables(of: ClusterRecord | Template) -> list[Mapping[str, Json]]:
+    """Return where there may be secrets in a cluster or template."""
+    specs = (
+        [kind.spec for kind in of.kinds.values()]
+        if isinstance(of, Template)
+        else [node.spec for node in of.nodes]
+    )
+    return [of.cloud.args, of.setup.args, of.extra, *(spec.extra for spec in specs)]
 
 
 def least_numbers(record: ClusterRecord, template: Template) -> dict[str, int]:
@@ -146,6 +174,7 @@ def _of_nodes(record: ClusterRecord, template: Template, text: _Texts) -> Iterat
                     stored=" or ".join(dict.fromkeys(text.of(name, value) for value in others.values())),
                     wanted=text.of(name, new.get(name)),
                     fate=Fate.KEPT if there else Fate.APPLIED,
+                    made_of=kind,
                 )
 
 
@@ -188,16 +217,18 @@ class _Texts:
     """Turns values into texts that may be shown.
 
     Args:
-        secrets: names of keys whose values are shown to nobody, besides those whose names say so.
+        names: keys whose values are shown to nobody, besides those whose names say so.
+        secrets: texts that may have been put into other values.
     """
 
-    def __init__(self, secrets: Collection[str]) -> None:
+    def __init__(self, names: Collection[str], secrets: Collection[str]) -> None:
+        self._names = names
         self._secrets = secrets
 
     def of(self, name: str, value: Json) -> str:
         """Return the text of a value; one line."""
         if value in _EMPTY:
             return "nothing"
-        if name in self._secrets or is_secret(name):
+        if name in self._names or is_secret(name):
             return MASK
-        return shortened(presentable(name, as_written(value)))
+        return shortened(presentable(name, as_written(value), self._secrets))

@@ -6,7 +6,8 @@ In this order, for each value:
    ``%``. Any other ``%`` stays, so that ``%h`` in a proxy command and passwords need no care. (The
    original demanded ``%%`` for each; files written that way mean the same here.)
 2. ``$NAME`` and ``${NAME}`` become the environment variable of that name; unknown ones stay as they are.
-   Not in ``image_userdata``: in a shell script they are the node's variables.
+   Not in ``image_userdata``: in a shell script they are the node's variables. There ``%(NAME)s`` that stands
+   for nothing stays, too.
 
 ``elasticluster_playbooks`` (once ``ansible_pb_dir``) is known in both forms: the folder with the playbooks
 that come with the program.
@@ -23,20 +24,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from elasticluster.config.problems import did_you_mean
-from elasticluster.config.reader import Document, Entry, Section
+from elasticluster.config.problems import Problem, did_you_mean
+from elasticluster.config.reader import DEFAULT, Document, Entry, Section
+from elasticluster.config.slips import SCRIPTS, slips, unset_variables
 from elasticluster.config.tables import INVERTED, RENAMED, RENAMED_SUFFIX
 from elasticluster.config.values import truth
+from elasticluster.config.variables import is_variable
 
 _PLAYBOOKS = str(Path(__file__).resolve().parent.parent / "playbooks")
 _BUILT_IN = {"elasticluster_playbooks": _PLAYBOOKS, "ansible_pb_dir": _PLAYBOOKS}
 
-DEFAULT = "DEFAULT"
-"""Name of the section whose keys count for the others too."""
-
 _NAME_RE = re.compile(r"%%|%\(([^()]*)\)s")
 _VARIABLE_RE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
-_SCRIPTS = frozenset({"image_userdata"})
 _KIND_PARTS = 3  # of a section's name: cluster/NAME/KIND
 _DEPTH = 10  # names within names; as in configparser
 _LONGEST = 1_000_000  # characters that names may make of a value
@@ -97,12 +96,24 @@ class Sections:
 
     def environment_of(self, entry: Entry) -> tuple[str, ...]:
         """Return the names of the environment variables that are in the value of an entry."""
-        if self._literal or entry.key in _SCRIPTS:
+        if self._literal or entry.key in SCRIPTS:
             return ()
         known = self._raw[entry.section].entries
         text = _Names({**self._inherited, **known}).filled_in(known[entry.key].text)
         names = (match[1] or match[2] for match in _VARIABLE_RE.finditer(text))
         return tuple(dict.fromkeys(name for name in names if name not in _BUILT_IN and name in os.environ))
+
+    def secrets_in(self, entry: Entry) -> set[str]:
+        """Return the texts of secret keys and variables that the value of an entry is made with."""
+        from elasticluster.config.masking import is_secret
+
+        if self._literal:
+            return set()
+        known = {**self._inherited, **self._raw[entry.section].entries}
+        names = _Names(known)
+        used = [known[name] for name in names.within(known[entry.key].text) if is_secret(name)]
+        variables = [name for name in self.environment_of(entry) if is_secret(name)]
+        return {*(_expanded(one, names) for one in used), *(os.environ[name] for name in variables)}
 
     def names(self) -> list[str]:
         """Return the names of all sections, in the order of the files."""
@@ -126,6 +137,7 @@ def _complete(raw: Section, inherited: Mapping[str, Entry], *, literal: bool) ->
     for entry in (known if len(parts) < _KIND_PARTS else raw.entries).values():
         try:
             complete = entry if literal else replace(entry, text=_expanded(entry, names))
+            section.warnings.extend(() if literal else _warnings(entry, names))
         except ValueError as exc:
             section.problems.append(entry.problem(str(exc)))
             complete = entry
@@ -133,11 +145,17 @@ def _complete(raw: Section, inherited: Mapping[str, Entry], *, literal: bool) ->
     return section
 
 
+def _warnings(entry: Entry, names: _Names) -> Iterator[Problem]:
+    yield from map(entry.problem, slips(entry))
+    text = "" if entry.key in SCRIPTS else names.filled_in(entry.text)
+    for name in unset_variables(text, _BUILT_IN):
+        yield entry.problem(f"the environment variable '{name}' is not set, so this stays as it is written")
+
+
 def _expanded(entry: Entry, names: _Names) -> str:
-    text = names.filled_in(entry.text)
-    if entry.key in _SCRIPTS:
-        return text
-    return _VARIABLE_RE.sub(_variable, text)
+    if entry.key in SCRIPTS:
+        return names.filled_in(entry.text, strict=False)
+    return _VARIABLE_RE.sub(_variable, names.filled_in(entry.text))
 
 
 class _Names:
@@ -151,12 +169,13 @@ class _Names:
         self._known = known
         self._values: dict[str, str] = {}  # each name once: they may be in each other many times
 
-    def filled_in(self, text: str, depth: int = _DEPTH) -> str:
+    def filled_in(self, text: str, depth: int = _DEPTH, *, strict: bool = True) -> str:
         """Return `text` with all names replaced.
 
         Args:
             text: what the user wrote.
             depth: how many levels of names within names there may be.
+            strict: whether an unknown name is an error; else it stays as it is.
 
         Raises:
             ValueError: a name is unknown, or stands for itself, or for far too much.
@@ -165,14 +184,27 @@ class _Names:
             raise ValueError("names within %(…)s go round in a circle, or too deep")
         parts, length, end = [], 0, 0
         for match in _NAME_RE.finditer(text):
-            parts += [text[end : match.start()], "%" if match[1] is None else self._value(match[1], depth)]
+            stays = not (strict or match[1] in {None, *self._known, *_BUILT_IN})
+            parts += [text[end : match.start()], match[0] if stays else self._value(match[1], depth)]
             length += len(parts[-1])
             if length > _LONGEST:
                 raise ValueError(f"names within %(…)s make it longer than {_LONGEST} characters")
             end = match.end()
         return "".join([*parts, text[end:]])
 
-    def _value(self, name: str, depth: int) -> str:
+    def within(self, text: str) -> set[str]:
+        """Return the names of the keys that :meth:`filled_in` takes values of, also within those values."""
+        found: set[str] = set()
+        waiting = [text]
+        while waiting:
+            new = {name for name in _NAME_RE.findall(waiting.pop()) if name in self._known} - found
+            waiting += [self._known[name].text for name in new]
+            found |= new
+        return found
+
+    def _value(self, name: str | None, depth: int) -> str:
+        if name is None:
+            return "%"
         if name not in self._values:
             if name in self._known:
                 self._values[name] = self.filled_in(self._known[name].text, depth - 1)
@@ -190,18 +222,30 @@ def _variable(match: re.Match[str]) -> str:
 
 
 def _add(section: Section, kind: str, entry: Entry) -> None:
-    """Add an entry under its present name; of an old and a new name, one has to go."""
+    """Add an entry under its present name; of an old and a new name with two meanings, one has to go."""
     name = _new_name(kind, entry.key)
-    if entry.key in INVERTED.get(kind, {}):
+    inverted = INVERTED.get(kind, {})
+    if entry.key in inverted:
         entry = _inverted(entry)
     other = section.entries.get(name)
-    if other and other.section == entry.section and other.text != entry.text:
-        section.problems.append(entry.repeats(other))
-    section.entries[name] = entry
+    if other and other.weight == entry.weight and _meaning(other.text) != _meaning(entry.text):
+        opposite = (entry.key in inverted) != (other.key in inverted)
+        section.problems.append(entry.contradicts(other) if opposite else entry.repeats(other))
+    if not other or other.weight <= entry.weight:
+        section.entries[name] = entry
+
+
+def _meaning(text: str) -> str | bool:
+    try:
+        return truth(text)
+    except ValueError:
+        return text
 
 
 def _new_name(kind: str, key: str) -> str:
-    """Return today's name of a key."""
+    """Return today's name of a key; one of a variable is never changed."""
+    if is_variable(key):
+        return key
     for old, new in RENAMED_SUFFIX.get(kind, {}).items():
         if key.endswith(old):
             return key.removesuffix(old) + new

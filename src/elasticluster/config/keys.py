@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 KeyType: TypeAlias = Literal["str", "int", "float", "bool", "path", "folder", "url", "list"]
-"""What the text after ``=`` becomes; ``path`` is a file that must exist, ``folder`` may be made later,
-``list`` is comma-separated."""
+"""What the text after ``=`` becomes; ``path`` is a file that must exist, ``folder`` may be made
+later or be the URL of a database, ``list`` is comma-separated."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class Key:
         secret: whether its value is shown to nobody.
         minimum: the least number allowed, of an ``int`` or ``float``; None for any.
         environment: environment variables that the provider takes it from where it is left out.
+        check: says what is wrong with its value, of a key of ``[cluster/NAME]``; it gets that and the values
+            of ``[cloud/NAME]``, and returns an empty text if nothing is. A provider may have ``image_id`` or
+            ``flavor`` in its table to check these.
     """
 
     name: str
@@ -37,3 +41,4 @@ class Key:
     secret: bool = False
     minimum: float | None = None
     environment: tuple[str, ...] = ()
+    check: Callable[[Any, Mapping[str, Any]], str] | None = None

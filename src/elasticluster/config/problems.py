@@ -94,13 +94,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the one of `known` that is nearest to `word`; empty if none is near."""
+    """Return the one of `known` that is nearest to `word`, not that word itself; empty if none is."""
     from difflib import get_close_matches
     from itertools import islice
 
     if len(word) > _SHOWN:
         return ""
-    folded = {name.casefold(): name for name in islice(known, _GUESSES)}
+    folded = {name.casefold(): name for name in islice(known, _GUESSES) if name != word}
     match = get_close_matches(word.casefold(), folded, n=1)
     return folded[match[0]] if match else ""
 

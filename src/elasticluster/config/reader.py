@@ -7,7 +7,8 @@ are read here, by its rules (as set up by the original: ``strict=False``, case-s
 - a line indented deeper than its key continues the key's value, also after blank lines;
 - a section or key that comes again is merged; the later value wins, the first place in the order stays.
 
-One rule is added: an indented ``#!`` line continues a value, so that a script can begin on its own line.
+One rule is added: an indented line ``#!…`` or ``#cloud-config`` continues a value, so that a script can
+begin on its own line.
 
 A line that is none of these, or not text, belongs to the problems of its section, and reading goes on: only
 who needs that section is told. A key or section that says something else than it did before in the same file
@@ -28,10 +29,14 @@ from pathlib import Path
 
 from elasticluster.config.problems import Position, Problem, failure, shown
 
+DEFAULT = "DEFAULT"
+"""Name of the section whose keys count for the others too."""
+
 _HEADER_RE = re.compile(r"\[([^\[\]]+)\]\s*(?:[#;].*)?")
 _SEPARATOR_RE = re.compile(r"[=:]")
 _MOST_BYTES = 100_000_000  # of a file; a larger one, or one without an end, is no configuration
 _MOST_PROBLEMS = 100  # lines of a section, or outside of any, that are told; then nobody reads on
+_FIRST_LINES = ("#!", "#cloud-config")  # of what may stand in a value: no comments
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -44,20 +49,36 @@ class Entry:
         key: as written.
         text: the value, without blanks at its ends; lines of a continued value are joined by newlines.
         at: where the key is.
+        file: number of its file, in the order in which they are read.
     """
 
     section: str
     key: str
     text: str
     at: Position
+    file: int = 0
+
+    @property
+    def weight(self) -> tuple[bool, int]:
+        """Which of two that mean the same counts, the greater: a default counts least, a later file more."""
+        return self.section != DEFAULT, self.file
 
     def problem(self, message: str) -> Problem:
-        """Return a problem with this key."""
-        return Problem(self.at, message, self.section, self.key)
+        """Return a problem with this key.
+
+        A key with blanks in it is a line without ``=``, which may well hold a secret: only the first word is
+        shown.
+        """
+        word, *more = self.key.split(maxsplit=1)
+        return Problem(self.at, message, self.section, f"{word} …" if more else self.key)
 
     def repeats(self, other: Entry) -> Problem:
         """Return the problem that this key says again, in other words, what `other` says."""
         return self.problem(f"means the same as '{other.key}' ({other.at}); remove one")
+
+    def contradicts(self, other: Entry) -> Problem:
+        """Return the problem that `other` means the opposite of this key, and both say yes, or both no."""
+        return self.problem(f"means the opposite of '{other.key}' ({other.at}); remove one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +159,8 @@ def read_files(paths: Iterable[Path]) -> Document:
     """
     files = list(paths)
     document = Document(tuple(map(str, files)))
-    for path in files:
-        scanner = _Scanner(str(path), document)
+    for order, path in enumerate(files):
+        scanner = _Scanner(str(path), document, order)
         for number, line in enumerate(io.StringIO(_text(path), newline=None), start=1):
             scanner.feed(number, line)
         scanner.finish()
@@ -180,8 +201,9 @@ def _no_text(line: str) -> str:
 class _Scanner:
     """Sorts the lines of one file into a document."""
 
-    def __init__(self, path: str, document: Document) -> None:
+    def __init__(self, path: str, document: Document, order: int) -> None:
         self._path = path
+        self._order = order
         self._document = document
         self._section: Section | None = None  # None again after a broken header: its keys belong nowhere
         self._broken_header = False
@@ -198,7 +220,7 @@ class _Scanner:
         continues = bool(self._key) and indent > self._indent
         if not text:
             self._blanks += 1
-        elif text[0] in "#;" and not (continues and text.startswith("#!")):
+        elif text[0] in "#;" and not (continues and text.startswith(_FIRST_LINES)):
             return
         elif reason := _no_text(text):
             self._refuse(text, Position(self._path, number), reason)
@@ -214,7 +236,7 @@ class _Scanner:
         """Add the key whose value no further line continues."""
         section, key = self._section, self._key
         if section and key:
-            entry = Entry(section.name, key, "\n".join(self._value), self._at)
+            entry = Entry(section.name, key, "\n".join(self._value), self._at, self._order)
             old = section.entries.get(key)
             if old and old.text != entry.text and old.at.path == self._path:
                 section.warnings.append(entry.problem(f"takes the place of line {old.at.line}"))

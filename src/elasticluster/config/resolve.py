@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from elasticluster.config.check import (
     Values,
     entry_values,
+    guess,
+    own_entries,
     provider_name,
     refer,
     reject_unknown,
@@ -25,7 +27,7 @@ from elasticluster.config.expand import Sections
 from elasticluster.config.keys import Key
 from elasticluster.config.problems import Report, did_you_mean, in_order, nearest, shown
 from elasticluster.config.reader import Entry, Section
-from elasticluster.config.setup_section import SetupSection, groups_for, variables
+from elasticluster.config.setup_section import SetupSection, groups_for
 from elasticluster.config.tables import (
     CLUSTER_KEYS,
     LOGIN_KEYS,
@@ -36,11 +38,17 @@ from elasticluster.config.tables import (
     SetupTables,
 )
 from elasticluster.config.template import KindTemplate, Template
+from elasticluster.config.variables import variables
 from elasticluster.model import ComponentRef, Login, NodeSpec
 from elasticluster.naming import NodeNamingPolicy
 
 _NEARLY_COUNT_RE = re.compile(r"(.+)[-. ]nodes?|(.+)_node")
 _PLAIN_RE = re.compile(r"[\w./+@:,=-]+")  # a word that a shell takes as it stands
+_NO_PROXY = "none"  # as ssh says it
+_BEFORE_PROGRAM_RE = re.compile(r"exec|command|[A-Za-z_]\w*=[\w./+@:,-]*")
+_OF_SHELL = frozenset(
+    (".", ":", "cd", "eval", "export", "for", "if", "set", "test", "umask", "until", "while")
+)
 _CLUSTER_NAMES = frozenset(key.name for key in CLUSTER_KEYS)
 _NODE_NAMES = frozenset(key.name for key in NODE_KEYS)
 
@@ -78,7 +86,8 @@ def check_cloud(section: Section, providers: ProviderTables, report: Report) -> 
         message = f"this version cannot start clusters on '{name}' yet"
         report.warnings.append(section.entries[PROVIDER.name].problem(message))
     tables = providers[name] if available else DOCUMENTED[name]
-    values = {key: entry.text for key, entry in section.entries.items() if key != PROVIDER.name}
+    own = own_entries(section)
+    values = {key: entry.text for key, entry in own.items() if key != PROVIDER.name}
     if tables:
         others = values if name in OPEN and not available else {}
         values = {**others, **section_values(tables[0], section, report.problems)}
@@ -128,6 +137,8 @@ class TemplateResolver:
     def resolve(self) -> Template:
         """Check everything and return the template."""
         fixed = section_values(CLUSTER_KEYS, self._cluster, self.report.problems)
+        if fixed.get("ssh_proxy_command", "").lower() == _NO_PROXY:
+            fixed["ssh_proxy_command"] = ""
         self._check_seconds(fixed)
         self._check_proxy_command(fixed.get("ssh_proxy_command", ""))
         cloud, login_values, setup = self._cloud(), self._login_values(), self._refer("setup")
@@ -173,8 +184,9 @@ class TemplateResolver:
 
     def _check_proxy_command(self, command: str) -> None:
         """A program that is missing would only be noticed when all machines are there."""
-        program = os.path.expanduser(command.split(maxsplit=1)[0]) if command else ""  # noqa: PTH111 - may be no path
-        if not _PLAIN_RE.fullmatch(program) or shutil.which(program):
+        words = (word for word in command.split() if not _BEFORE_PROGRAM_RE.fullmatch(word))
+        program = os.path.expanduser(next(words, ""))  # noqa: PTH111 - may be no path
+        if not _PLAIN_RE.fullmatch(program) or program in _OF_SHELL or shutil.which(program):
             return
         message = f"there is no program {shown(program)}"
         self.report.problems.append(self._cluster.entries["ssh_proxy_command"].problem(message))
@@ -215,6 +227,7 @@ class TemplateResolver:
             own = self._kind_sections[kind].entries if kind in self._kind_sections else {}
             entries = {**shared, **own}
             values, missing = entry_values(table.values(), entries, self.report.problems)
+            self._check_values(table.values(), entries, values, cloud)
             for key in missing:
                 lacking.setdefault(key.name, []).append(kind)
             if "image_userdata" not in entries:
@@ -226,6 +239,18 @@ class TemplateResolver:
             self.report.problems.append(self._cluster.problem(message, name))
         return kinds
 
+    def _check_values(
+        self, table: Iterable[Key], entries: Mapping[str, Entry], values: Values, cloud: Cloud
+    ) -> None:
+        """Report the values that the provider has something to say about."""
+        for key in table:
+            entry = entries.get(key.name)
+            if not (key.check and entry and key.name in values):
+                continue
+            problem = key.check(values[key.name], cloud.ref.args)
+            if problem and not any(other.at == entry.at for other in self.report.problems):
+                self.report.problems.append(entry.problem(problem))
+
     def _node_table(self, counts: Counts, cloud: Cloud) -> dict[str, Key]:
         """Return the keys that make up a node, by name, after reporting those that nobody knows.
 
@@ -234,7 +259,8 @@ class TemplateResolver:
         table = {key.name: key for key in (*NODE_KEYS, *(cloud.node_keys or ()))}
         found = {*counts.used, *(variable.key for variable in variables(self._cluster))}
         unknown = unknown_entries(self._cluster, {*_CLUSTER_NAMES, *table, *found})
-        guesses = {*_CLUSTER_NAMES, *table, *(f"{kind}_nodes" for kind in self._groups)}
+        counts_of = (f"{kind}_nodes{least}" for kind in self._groups for least in ("", "_min"))
+        guesses = {*_CLUSTER_NAMES, *table, *counts_of}
         for entry in unknown:
             if not without_effect(entry, self.report):
                 self._reject(entry, guesses, closed=cloud.node_keys is not None)
@@ -252,8 +278,7 @@ class TemplateResolver:
             message = f"unknown key; the number of nodes of kind '{kind}' is written '{kind}_nodes'"
             self.report.problems.append(entry.problem(message))
         elif closed and (self._groups or not entry.text.isdecimal()):  # without groups no kind is known
-            guess = self.report.did_you_mean(entry.key, guesses)
-            self.report.problems.append(entry.problem(f"unknown key{guess}"))
+            self.report.problems.append(entry.problem(f"unknown key{guess(entry, guesses, self.report)}"))
 
     def _check_kind_sections(self, kinds: Mapping[str, KindCount], table: Mapping[str, Key]) -> None:
         for kind, section in self._kind_sections.items():

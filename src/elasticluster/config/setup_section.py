@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from elasticluster.config.check import provider_name, reject_unknown, section_values
-from elasticluster.config.counts import GLOBAL
 from elasticluster.config.expand import Sections
 from elasticluster.config.problems import Report, did_you_mean
-from elasticluster.config.reader import Entry, Section
+from elasticluster.config.reader import DEFAULT, Entry, Section
 from elasticluster.config.tables import ANSIBLE_KEYS, SETUP_PROVIDER, SetupTables, Vocabulary
 from elasticluster.config.values import split_list
+from elasticluster.config.variables import GLOBAL, Variable, effective, own_variables, variables
 from elasticluster.model import ComponentRef, Json, Login
+from elasticluster.naming import check_kind
 
-_GROUPS_RE = re.compile(r"([A-Za-z0-9-]+)_groups")
-_VARIABLE_RE = re.compile(r"([A-Za-z0-9-]+)_var_(.+)", re.DOTALL)  # a kind of node has no underscore
+_GROUPS = "_groups"
+_GROUPS_RE = re.compile(rf"([A-Za-z0-9-]+){_GROUPS}")
 _LET_THROUGH = "ansible_"
-
-
-class Variable(NamedTuple):
-    """An entry ``KIND_var_NAME`` or ``global_var_NAME``; `key` is that, `kind` may be ``global``."""
-
-    key: str
-    kind: str
-    name: str
-    entry: Entry
 
 
 def group_entries(setup: Section) -> dict[str, Entry]:
@@ -38,12 +29,6 @@ def groups_for(cluster: Section, sections: Sections) -> dict[str, Entry]:
     """Return the group entries of the setup section that a cluster section names; none if there is none."""
     setup = sections.of_type("setup").get(cluster.text("setup"))
     return group_entries(setup) if setup else {}
-
-
-def variables(section: Section) -> list[Variable]:
-    """Return the variables of a ``[setup/NAME]`` or ``[cluster/NAME]`` section."""
-    matches = ((_VARIABLE_RE.fullmatch(key), entry) for key, entry in section.entries.items())
-    return [Variable(match[0], match[1], match[2], entry) for match, entry in matches if match]
 
 
 class SetupSection:
@@ -69,7 +54,7 @@ class SetupSection:
         self._groups = group_entries(setup)
         self._variables = variables(setup)
         self._cluster = cluster
-        self._of_cluster = variables(cluster) if cluster else []
+        self._of_cluster = own_variables(cluster) if cluster else []
         self._kinds = kinds
         self._tables = tables
         self._report = report
@@ -89,7 +74,7 @@ class SetupSection:
         provider, values = self._values()
         args: dict[str, Json] = {
             "groups": groups,
-            "environment_vars": self._effective(),
+            "environment_vars": {kind: self._texts(kind) for kind in self._kinds},
             "sudo": login.image_sudo,
             "sudo_user": login.image_user_sudo,
         }
@@ -106,22 +91,35 @@ class SetupSection:
         found |= {SETUP_PROVIDER.name, *(variable.key for variable in self._variables)}
         table = self._tables[name]
         known = {key.name for key in table.keys} if table else set()
-        others = {
-            key: entry.text for key, entry in self._setup.entries.items() if key not in {*found, *known}
-        }
+        others = {k: entry for k, entry in self._setup.entries.items() if k not in {*found, *known}}
         if table is None:
-            return name, others
+            return name, {key: entry.text for key, entry in others.items() if entry.section != DEFAULT}
         values = section_values(table.keys, self._setup, self._report.problems)
         section_values(ANSIBLE_KEYS, self._setup, self._report.problems)
+        of_ansible = {key: entry.text for key, entry in others.items() if key.startswith(_LET_THROUGH)}
         if table.vocabulary:
-            self._check_words(table.vocabulary(values))
-        values |= {key: text for key, text in others.items() if key.startswith(_LET_THROUGH)}
+            self._check_words(table.vocabulary(values), {**values, **of_ansible})
+        values |= of_ansible
+        misnamed = self._misnamed_kinds(others)
         guesses = {*known, *(f"{kind}_groups" for kind in self._kinds)}
-        reject_unknown(self._setup, {*found, *known, *values}, self._report, guesses)
+        reject_unknown(self._setup, {*found, *known, *values, *misnamed}, self._report, guesses)
         return name, values
 
-    def _check_words(self, vocabulary: Vocabulary) -> None:
-        """Report the groups and variables that mean nothing."""
+    def _misnamed_kinds(self, entries: Mapping[str, Entry]) -> set[str]:
+        """Report those ``KIND_groups`` whose kind cannot be one; return their keys."""
+        keys = {key for key in entries if key.endswith(_GROUPS) and key != _GROUPS}
+        for key in keys:
+            try:
+                check_kind(key.removesuffix(_GROUPS))
+            except ValueError as exc:
+                self._report.problems.append(entries[key].problem(str(exc)))
+        return keys
+
+    def _check_words(self, vocabulary: Vocabulary, values: Mapping[str, Json]) -> None:
+        """Report the keys, groups and variables that mean nothing."""
+        for key in self._setup.entries.keys() & values.keys():
+            problem = vocabulary.key_problem(key, values[key])
+            self._add(self._setup.entries[key], problem, vocabulary.key_warning(key))
         for entry in self._groups.values():
             for group in split_list(entry.text):
                 self._add(entry, vocabulary.group_problem(group), vocabulary.group_warning(group))
@@ -135,17 +133,10 @@ class SetupSection:
         elif warning:
             self._report.warnings.append(entry.problem(warning))
 
-    def _effective(self) -> dict[str, dict[str, str]]:
-        """Return each kind's variables: its own before global ones, the cluster's before the setup's."""
-        return {
-            kind: {
-                v.name: v.entry.text
-                for wanted in (GLOBAL, kind)
-                for v in (*self._variables, *self._of_cluster)
-                if v.kind == wanted
-            }
-            for kind in self._kinds
-        }
+    def _texts(self, kind: str) -> dict[str, str]:
+        """Return the variables of a kind."""
+        found = effective(self._setup, self._cluster, kind)
+        return {name: entry.text for name, entry in found.items()}
 
     def _check_kinds(self, found: Sequence[Variable], kinds: set[str], section: Section) -> None:
         """A variable of a kind that does not exist would be lost without a word."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from elasticluster.config.check import entry_values
-from elasticluster.config.counts import GLOBAL
-from elasticluster.config.documented import DOCUMENTED
-from elasticluster.config.expand import DEFAULT, Sections
+from elasticluster.config.documented import DOCUMENTED, OPEN
+from elasticluster.config.expand import Sections
 from elasticluster.config.keys import Key
-from elasticluster.config.masking import MASK, as_written, is_secret, presentable
+from elasticluster.config.masking import MASK, as_written, is_secret, presentable, without
 from elasticluster.config.problems import Position
-from elasticluster.config.reader import Entry
-from elasticluster.config.setup_section import group_entries, variables
+from elasticluster.config.reader import DEFAULT, Entry
+from elasticluster.config.setup_section import group_entries
 from elasticluster.config.tables import (
     CLUSTER_KEYS,
     LOGIN_KEYS,
@@ -25,6 +24,7 @@ from elasticluster.config.tables import (
     SetupTables,
 )
 from elasticluster.config.template import Template
+from elasticluster.config.variables import effective, variables
 from elasticluster.model import Json
 
 _OF_LOGIN = ("image_user", "image_userdata")  # what kinds of nodes have from there
@@ -105,13 +105,23 @@ def explain(
     tables = providers if template.cloud_available else DOCUMENTED
     cloud_keys, node_keys = tables[template.cloud.type] or (None, None)
     parts = [
-        explainer.of_cloud(cloud_keys),
+        explainer.of_cloud(cloud_keys, open_=template.cloud.type in OPEN),
         explainer.of_login(),
         explainer.of_setup(table.keys if table else ()),
         explainer.of_cluster(),
         *(explainer.of_kind(kind, node_keys) for kind in template.kinds),
     ]
     return tuple(_without_secrets(parts, explainer.named_secrets()))
+
+
+def named_secrets(template: Template, sections: Sections) -> set[str]:
+    """Return the values of keys that are secret by their names, also of those in ``[DEFAULT]``."""
+    return _Explainer(template, sections).named_secrets()
+
+
+def masked_names(parts: Iterable[Part]) -> set[str]:
+    """Return the names of the keys in whose values, as :func:`explain` returns them, there is a mask."""
+    return {one.key for part in parts for one in part.settings if MASK in as_written(one.value)}
 
 
 class _Explainer:
@@ -131,11 +141,12 @@ class _Explainer:
         entries = [item for section in sections for item in section.entries.items()]
         return {entry.text for name, entry in entries if is_secret(name)}
 
-    def of_cloud(self, keys: Collection[Key] | None) -> Part:
-        """Return ``[cloud/NAME]``."""
+    def of_cloud(self, keys: Collection[Key] | None, *, open_: bool) -> Part:
+        """Return ``[cloud/NAME]``; if it hands keys on to many drivers (`open_`), any may be a secret."""
         entries = self._cloud.entries
         known = [PROVIDER, *(keys or ())]
-        return self._part(self._cloud.name, [*known, *_unknown(entries, but=known)], entries)
+        others = [replace(key, secret=open_) for key in _unknown(entries, but=known)]
+        return self._part(self._cloud.name, [*known, *others], entries)
 
     def of_login(self) -> Part:
         """Return ``[login/NAME]``."""
@@ -159,7 +170,8 @@ class _Explainer:
         of_cloud = node_keys if node_keys is not None else [Key(name, "str") for name in extra]
         keys = [Key(f"{kind}_nodes", "int"), Key(f"{kind}_nodes_min", "int"), Key(f"{kind}_groups", "list")]
         entries = self._of_kind(kind)
-        set_up = {f"{kind}_var_{name}": entry for name, entry in self._variables(kind).items()}
+        found = effective(self._setup, self._cluster, kind)
+        set_up = {f"{kind}_var_{name}": entry for name, entry in found.items()}
         known = [*keys, *NODE_KEYS, *of_cloud, *(Key(name, "str") for name in set_up)]
         return self._part(f"{self._cluster.name}/{kind}", known, {**entries, **set_up})
 
@@ -172,11 +184,6 @@ class _Explainer:
         named = {f"{kind}_groups": groups[kind]}
         return {**bare, **login, **cluster, **(own.entries if own else {}), **named}
 
-    def _variables(self, kind: str) -> dict[str, Entry]:
-        """Return the variables of a kind: its own before global ones, the cluster's before the setup's."""
-        found = [*variables(self._setup), *variables(self._cluster)]
-        return {v.name: v.entry for wanted in (GLOBAL, kind) for v in found if v.kind == wanted}
-
     def _part(self, name: str, keys: Iterable[Key], entries: Mapping[str, Entry]) -> Part:
         known = {key.name: key for key in keys}
         values, _ = entry_values(known.values(), entries, [])
@@ -187,15 +194,19 @@ class _Explainer:
         self, part: str, key: Key, entry: Entry | None, values: Mapping[str, Json]
     ) -> Setting | None:
         """Return a key with its value; None if it has none."""
+        secret = is_secret(key.name, key)
         if entry and entry.text:
             value, origin = values.get(key.name, entry.text), self._origin(part, key.name, entry)
+            if not secret:
+                value = _each(value, lambda text: without(text, self._sections.secrets_in(entry)))
         elif names := [name for name in key.environment if os.environ.get(name)]:
             value, origin = os.environ[names[0]], Origin(environment=(names[0],))
-        elif values.get(key.name) in (None, ""):
+            secret = secret or is_secret(names[0])
+        elif values.get(key.name) in (None, "", [], ()):
             return None
         else:
             value, origin = values[key.name], Origin()
-        return Setting(key=key.name, value=value, origin=origin, secret=is_secret(key.name, key))
+        return Setting(key=key.name, value=value, origin=origin, secret=secret)
 
     def _origin(self, part: str, key: str, entry: Entry) -> Origin:
         return Origin(
@@ -221,19 +232,20 @@ def _without_secrets(parts: Iterable[Part], secrets: Collection[str]) -> Iterato
     """
     known = list(parts)
     settings = [setting for part in known for setting in part.settings]
-    names = {name for setting in settings for name in setting.origin.environment if is_secret(name)}
     hidden = {*secrets, *(as_written(setting.value) for setting in settings if setting.secret)}
-    hidden |= {os.environ[name] for name in names}
     for part in known:
         yield replace(part, settings=tuple(_masked(setting, hidden) for setting in part.settings))
 
 
 def _masked(setting: Setting, secrets: Collection[str]) -> Setting:
-    value = setting.value
-    if setting.secret:
-        value = MASK
-    elif isinstance(value, str):
-        value = presentable(setting.key, value, secrets)
-    elif isinstance(value, list):
-        value = [presentable(setting.key, item, secrets) for item in value]
-    return replace(setting, value=value)
+    def shown(text: str) -> str:
+        return presentable(setting.key, text, secrets)
+
+    return replace(setting, value=MASK if setting.secret else _each(setting.value, shown))
+
+
+def _each(value: Json, change: Callable[[str], str]) -> Json:
+    """Return a text, or each text of a list, changed."""
+    if isinstance(value, list):
+        return [_each(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from elasticluster.config.keys import Key
+from elasticluster.model import Json
 
 ProviderTables: TypeAlias = Mapping[str, tuple[Collection[Key], Collection[Key]] | None]
 """Cloud providers by name: their keys in ``[cloud/NAME]``, and their own keys in ``[cluster/NAME]``.
@@ -19,6 +20,12 @@ class Vocabulary(Protocol):
 
     Each method returns an empty text if there is nothing to say.
     """
+
+    def key_problem(self, key: str, value: Json) -> str:
+        """Return what is wrong with the value of one of the provider's keys."""
+
+    def key_warning(self, key: str) -> str:
+        """Return why a key ``ansible_…`` is likely not what is meant."""
 
     def group_problem(self, group: str) -> str:
         """Return why there is no such group."""

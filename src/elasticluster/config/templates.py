@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Self
 
 from elasticluster.config.check import reject_unknown, section_values
 from elasticluster.config.counts import cluster_counts
-from elasticluster.config.expand import DEFAULT, Sections
-from elasticluster.config.problems import Problem, Report, did_you_mean, failure, in_order
-from elasticluster.config.reader import Document, Section, config_files, read_files
+from elasticluster.config.expand import Sections
+from elasticluster.config.problems import Problem, Report, did_you_mean, failure, in_order, nearest
+from elasticluster.config.reader import DEFAULT, Document, Section, config_files, read_files
 from elasticluster.config.resolve import TemplateResolver, check_cloud, check_login, is_available
 from elasticluster.config.setup_section import SetupSection, group_entries, groups_for
 from elasticluster.config.tables import STORAGE_KEYS, ProviderTables, SetupTables
 from elasticluster.config.template import KindTemplate, Template, TemplateSummary
+from elasticluster.config.unused import unused_defaults
 from elasticluster.exceptions import ConfigurationError, TemplateNotFound
 from elasticluster.model import ComponentRef, Login
 
@@ -29,14 +30,22 @@ __all__ = ["Configuration", "KindTemplate", "Storage", "Template", "TemplateSumm
 _NO_PROVIDERS: ProviderTables = MappingProxyType({})
 _ANSIBLE: SetupTables = MappingProxyType({"ansible": None})
 _TYPES = {"cloud": (1,), "login": (1,), "setup": (1,), "cluster": (1, 2)}  # how many names follow
+_ALONE = (DEFAULT, "storage")
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The ``[storage]`` section: where clusters are remembered and how; empty where it does not say."""
+    """The ``[storage]`` section: where clusters are remembered and how; empty where it does not say.
+
+    Attributes:
+        path: folder, or URL of a database.
+        type: format of the files.
+        warnings: sections that may have been meant to be this one.
+    """
 
     path: str = ""
     type: str = ""
+    warnings: tuple[Problem, ...] = ()
 
 
 class Configuration:
@@ -100,7 +109,7 @@ class Configuration:
         template, report = self._resolve(name)
         if report.problems:
             raise failure(report.problems)
-        return template
+        return replace(template, warnings=tuple(in_order([*template.warnings, *self.strays])))
 
     def explain(self, name: str) -> tuple[Part, ...]:
         """Return all values that a template comes to, without secrets, and where each came from.
@@ -112,6 +121,28 @@ class Configuration:
         from elasticluster.config.show import explain
 
         return explain(self.template(name), self._sections, self._providers, self._setups)
+
+    def secret_names(self, name: str) -> set[str]:
+        """Return the names of a template's keys that are secret, or whose values have a secret in them.
+
+        Raises:
+            TemplateNotFound: there is none of that name.
+            ConfigurationError: something is wrong in it.
+        """
+        from elasticluster.config.show import masked_names
+
+        return masked_names(self.explain(name))
+
+    def secret_texts(self, name: str) -> set[str]:
+        """Return texts that are secret and may have been put into values of a template.
+
+        Raises:
+            TemplateNotFound: there is none of that name.
+            ConfigurationError: something is wrong in it.
+        """
+        from elasticluster.config.show import named_secrets
+
+        return named_secrets(self.template(name), self._sections)
 
     def cloud_names(self) -> list[str]:
         """Return the names of all ``[cloud/NAME]`` sections, sorted."""
@@ -184,8 +215,15 @@ class Configuration:
         Raises:
             TemplateNotFound: there is no template of that name.
         """
-        report = self._report if template is None else self._resolve(template)[1]
-        return report.warnings
+        if template is None:
+            return self._report.warnings
+        return in_order([*self._resolve(template)[1].warnings, *self.strays])
+
+    @cached_property
+    def strays(self) -> tuple[Problem, ...]:
+        """What is wrong with sections that are of no type, or of no cluster: nobody looks at them."""
+        found = (problem for name in self._sections.names() for problem in self._stray(name))
+        return tuple(in_order(found))
 
     @cached_property
     def _report(self) -> Report:
@@ -195,6 +233,7 @@ class Configuration:
         for report in reports:
             found.problems.extend(report.problems)
             found.warnings.extend(report.warnings)
+        found.warnings.extend(unused_defaults(self._document, self._providers, self._setups))
         return found.sorted()
 
     def _clusters(self) -> Mapping[str, Section]:
@@ -220,7 +259,7 @@ class Configuration:
         """Return what is wrong with sections like ``[clutser/NAME]``."""
         alike = [section for section in self._sections.names() if section.endswith(f"/{name}")]
         unknown = [section for section in alike if section.removesuffix(f"/{name}") not in _TYPES]
-        return [problem for section in unknown for problem in self._section_report(section).problems]
+        return [problem for section in unknown for problem in self._stray(section)]
 
     def _summary(self, name: str, cluster: Section) -> TemplateSummary:
         counts = cluster_counts(cluster, groups_for(cluster, self._sections))
@@ -233,29 +272,41 @@ class Configuration:
 
     def _storage(self) -> tuple[Storage, Report]:
         section = self._sections.get("storage")
+        alone = (name for name in self._sections.names() if "/" not in name and name not in _ALONE)
+        meant = tuple(problem for name in alone if nearest(name, _ALONE) for problem in self._stray(name))
         if not section:
-            return Storage(), Report()
+            return Storage(warnings=meant), Report()
         report = Report(list(section.problems), list(section.warnings))
         values = section_values(STORAGE_KEYS, section, report.problems)
         reject_unknown(section, (key.name for key in STORAGE_KEYS), report)
-        return Storage(values.get("storage_path", ""), values.get("storage_type", "")), report
+        return Storage(values.get("storage_path", ""), values.get("storage_type", ""), meant), report
 
     def _section_report(self, name: str) -> Report:
         """Return what there is to say about a section, whether or not a template uses it."""
-        section = self._sections.get(name)
+        stray = self._stray(name)
         kind, *rest = name.split("/")
-        if section is None or name in {DEFAULT, "storage"}:
-            return Report()
+        if stray or name in _ALONE or len(rest) > 1:  # a kind's is told with the cluster
+            return Report(stray)
+        return self._checks[kind](self._sections[name])
+
+    def _stray(self, name: str) -> list[Problem]:
+        """Return what is wrong with the name of a section; then nobody looks into it."""
+        kind, *rest = name.split("/")
+        if name in _ALONE:
+            return []
+        section = self._sections[name]
         if kind not in _TYPES or not all(rest) or len(rest) not in _TYPES[kind]:
-            guess = did_you_mean(kind, _TYPES)
             expected = (
                 "expected [cloud/NAME], [login/NAME], [setup/NAME], [cluster/NAME] or [cluster/NAME/KIND]"
             )
-            return Report([section.problem(f"no such section; {expected}{guess}")])
-        if kind == "cluster" and len(rest) > 1:  # told with the cluster, if there is one
-            gone = rest[0] not in self._clusters()
-            return Report([section.problem(f"there is no section [cluster/{rest[0]}]")] if gone else [])
-        return self._checks[kind](section)
+            guess = did_you_mean(kind, _TYPES if rest else (*_TYPES, *_ALONE))
+            return [section.problem(f"no such section; {expected}{guess}")]
+        clusters = self._clusters()
+        if kind == "cluster" and len(rest) > 1 and rest[0] not in clusters:
+            return [
+                section.problem(f"there is no section [cluster/{rest[0]}]{did_you_mean(rest[0], clusters)}")
+            ]
+        return []
 
     @property
     def _checks(self) -> Mapping[str, Callable[[Section], Report]]:

@@ -12,6 +12,7 @@ from typing import Any
 from elasticluster.config.keys import Key
 from elasticluster.config.problems import did_you_mean, shown
 from elasticluster.config.reader import Entry
+from elasticluster.literals import NUMBER_RE, TRUTH, WHOLE_RE
 
 _TRUTH = {
     "true": True,
@@ -23,6 +24,8 @@ _TRUTH = {
     "off": False,
     "0": False,
 }
+_DATABASES = ("sqlite", "postgres", "postgresql")
+_URL_RE = re.compile(r"(?P<scheme>[a-z][a-z0-9]+)(?:\+\w+)?:(?P<slashes>//)?", re.IGNORECASE)
 _WHOLE_RE = re.compile(r"[+-]?[0-9]{1,18}")  # more digits are no number that anybody means
 
 
@@ -54,7 +57,7 @@ def whole_number(text: str) -> int:
     Raises:
         ValueError: it is none.
     """
-    if not _WHOLE_RE.fullmatch(text):
+    if not WHOLE_RE.fullmatch(text):
         raise ValueError(f"expected a whole number, not {shown(text)}")
     return int(text)
 
@@ -85,15 +88,38 @@ def readable_file(text: str, base: Path) -> str:
 
 
 def absolute(text: str, base: Path) -> str:
-    """Return the absolute path of a file or folder, whether or not it is there; a URL stays as it is.
+    """Return the absolute path of a file or folder, whether or not it is there.
 
     Args:
         text: path; ``~`` is a home directory.
         base: folder that a relative path starts from.
     """
-    if "://" in text:
-        return text
     return os.path.abspath(base / os.path.expanduser(text))  # noqa: PTH100, PTH111 - links stay as they are
+
+
+def is_database(text: str) -> bool:
+    """Return whether a text is the URL of a database, and not the path of a folder.
+
+    Raises:
+        ValueError: it is the URL of something else, or looks like one that was misspelt.
+    """
+    match = _URL_RE.match(text)
+    if not match or not (match["slashes"] or match["scheme"] in _DATABASES):
+        return False
+    if match["slashes"] and match["scheme"] in _DATABASES:
+        return True
+    told = shown(match[0])  # and no more: there may be a password
+    raise ValueError(f"expected a folder, sqlite:///PATH or postgresql://HOST/NAME, not {told}…")
+
+
+def _folder(text: str, base: Path) -> str:
+    """Return the absolute path of a folder, or the URL of a database; SQLite's also with an absolute path."""
+    if not is_database(text):
+        return absolute(text, base)
+    scheme, slashes, path = text.partition(":///")
+    if not scheme.startswith("sqlite") or not path or path == ":memory:":
+        return text
+    return f"{scheme}{slashes}{absolute(path, base)}"
 
 
 def truth(text: str) -> bool:
@@ -102,17 +128,14 @@ def truth(text: str) -> bool:
     Raises:
         ValueError: it says neither yes nor no.
     """
-    if text.lower() not in _TRUTH:
+    if text.lower() not in TRUTH:
         raise ValueError(f"expected yes or no, not {shown(text)}")
-    return _TRUTH[text.lower()]
+    return TRUTH[text.lower()]
 
 
 def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError as exc:
-        raise ValueError(f"expected a number, not {shown(text)}") from exc
-    if not math.isfinite(number):
+    number = float(text) if NUMBER_RE.fullmatch(text) else math.inf
+    if math.isinf(number):
         raise ValueError(f"expected a number, not {shown(text)}")
     return number
 
@@ -138,4 +161,4 @@ _CONVERTERS: Mapping[str, Callable[[str], Any]] = {
     "list": split_list,
 }
 
-_PATHS: Mapping[str, Callable[[str, Path], str]] = {"path": readable_file, "folder": absolute}
+_PATHS: Mapping[str, Callable[[str, Path], str]] = {"path": readable_file, "folder": _folder}

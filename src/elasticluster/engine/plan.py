@@ -31,6 +31,7 @@ class StartPlan:
         discard: machines of nodes that are to be made anew, broken beyond use.
         leaving: instance ids of the nodes that are about to be removed, by name; empty where none is known.
         strays: machines that carry this cluster's UUID and belong to no node of it.
+        kinds_there: kinds of nodes of which there is a machine; others of these kinds are made like them.
     """
 
     present: Mapping[str, Instance] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class StartPlan:
     discard: tuple[str, ...] = ()
     leaving: Mapping[str, str] = field(default_factory=dict)
     strays: tuple[Instance, ...] = ()
+    kinds_there: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ def plan_start(
     present = {node.name: found[node.name] for node in cluster.nodes if node.staying and node.name in found}
     missing = [node for node in cluster.nodes if node.staying and node.name not in present]
     wanted = {node.instance_id for node in missing} | {node.name for node in missing}
-    kinds_there = {node.kind for node in cluster.nodes if node.name in found}
+    kinds_there = frozenset(node.kind for node in cluster.nodes if node.name in found)
     new = {kind: spec for kind, spec in specs.items() if kind not in kinds_there}
     replaced = [machine for machine in broken if machine.id in wanted or machine.tags.node in wanted]
     return StartPlan(
@@ -75,6 +77,7 @@ def plan_start(
         discard=tuple(machine.id for machine in replaced),
         leaving=machines_of(cluster, [node.name for node in cluster.nodes if not node.staying], instances),
         strays=(*strays, *(machine for machine in broken if machine not in replaced)),
+        kinds_there=kinds_there,
     )
 
 

@@ -13,6 +13,9 @@ It raises :class:`~elasticluster.exceptions.ReadinessError` if the node does not
 command fails.
 """
 
+UP = "up"
+"""State of a partition that takes and starts jobs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
@@ -20,7 +23,7 @@ class Partition:
 
     Attributes:
         name: as the scheduler calls it.
-        state: ``up`` if it takes and starts jobs, else in the scheduler's words.
+        state: :data:`UP`, else in the scheduler's words.
         running: how many jobs run.
         pending: how many jobs wait.
     """

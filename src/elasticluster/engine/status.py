@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from elasticluster.engine.connect import ended, gone, target_of
 from elasticluster.engine.plan import plan_start
 from elasticluster.engine.run import Run, Tools
-from elasticluster.engine.scheduler import Scheduler, Worker
+from elasticluster.engine.scheduler import UP, Scheduler, Worker
 from elasticluster.exceptions import CloudProviderError, KeypairError, ReadinessError
 from elasticluster.model import (
     SET_UP,
@@ -52,7 +52,7 @@ class Status:
     Attributes:
         cluster: what is stored.
         nodes: one for each node that is stored, in that order.
-        scheduler: None if the cluster has none that is set up.
+        scheduler: None if the cluster has none, or was never set up.
         silent: why the cloud could not be asked; None if it answered.
     """
 
@@ -63,9 +63,30 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether all nodes are of use, as far as the cloud could be asked, and the scheduler answers."""
-        answers = self.scheduler is None or not self.scheduler.error
-        return answers and self.silent is None and not any(one.problem for one in self.nodes)
+        """Whether nothing is wrong with it."""
+        return not self.problems
+
+    @property
+    def silent_scheduler(self) -> str:
+        """Why the scheduler does not answer; empty if it does, or there is none."""
+        return self.scheduler.error if self.scheduler else ""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong, one line each: cloud, scheduler, partitions that start no jobs, nodes."""
+        return tuple(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        if self.silent:
+            yield "it is not known what the cloud has of it"
+        if not self.nodes:
+            yield "it has no nodes"
+        if self.scheduler and self.silent_scheduler:
+            yield f"{self.scheduler.name} does not answer: {self.scheduler.error}"
+        for partition in self.scheduler.partitions if self.scheduler else ():
+            if partition.state != UP:
+                yield f"partition {partition.name}: {partition.state}"
+        yield from (f"{one.node.name}: {one.problem}" for one in self.nodes if one.problem)
 
 
 def look(cluster: ClusterRecord, tools: Tools) -> Status:
@@ -144,12 +165,14 @@ def _probe(cluster: ClusterRecord, tools: Tools, nodes: Sequence[NodeRecord]) ->
 
 
 def _scheduler(cluster: ClusterRecord, tools: Tools, probed: Mapping[str, ProbeResult]) -> Scheduler | None:
-    """Let the setup provider ask the scheduler, if any node was set up."""
-    if not any(node.state in SET_UP for node in cluster.nodes):
+    """Let the setup provider ask the scheduler, if there may be one."""
+    if not was_set_up(cluster):
         return None
 
     def ask(name: str, command: str) -> str:
         node, result = cluster.node(name), probed.get(name)
+        if node is not None and node.state is NodeState.PAUSED:
+            raise ReadinessError(f"node {name} is paused")
         if node is None or result is None or result.failure:
             raise ReadinessError(f"node {name} cannot be logged in to")
         target = target_of(Run(cluster, tools), node, tools.store.key_pair(cluster))
@@ -157,6 +180,11 @@ def _scheduler(cluster: ClusterRecord, tools: Tools, probed: Mapping[str, ProbeR
         return tools.prober.output(target, path, command, ANSWER_SECONDS)
 
     return tools.setup.scheduler(cluster, ask)
+
+
+def was_set_up(cluster: ClusterRecord) -> bool:
+    """Return whether a setup was ever begun: the first one makes secrets, which only `export` leaves out."""
+    return bool(cluster.secrets) or any(node.state in SET_UP for node in cluster.nodes)
 
 
 def _judged(
@@ -171,7 +199,8 @@ def _judged(
     problems = (
         _machine_problem(node, machine) if known else "",
         _login_problem(node, result),
-        _service_problem(node, scheduler, worker),
+        _service_problem(scheduler, worker),
+        _past_problem(node, scheduler),
     )
     return NodeStatus(
         node=node,
@@ -194,18 +223,21 @@ def _machine_problem(node: NodeRecord, machine: Instance | None) -> str:
 
 
 def _login_problem(node: NodeRecord, result: ProbeResult | None) -> str:
-    """Return why a node cannot be logged in to, or what was wrong with it when it was worked on last."""
+    """Return why a node cannot be logged in to."""
     if node.state is NodeState.PAUSED:
         return "paused"
-    if result and result.failure:
-        return str(result.failure)
-    return str(node.failure) if node.failure else ""
+    return str(result.failure) if result and result.failure else ""
 
 
-def _service_problem(node: NodeRecord, scheduler: Scheduler | None, worker: Worker | None) -> str:
-    """Return why a node that can be logged in to is of no use to the services."""
-    if scheduler and node.state not in SET_UP:
-        return "not configured"
+def _service_problem(scheduler: Scheduler | None, worker: Worker | None) -> str:
+    """Return why the scheduler starts no jobs on a node."""
     if scheduler and worker and not worker.usable and not scheduler.error:
         return f"{scheduler.name}: {worker}"
     return ""
+
+
+def _past_problem(node: NodeRecord, scheduler: Scheduler | None) -> str:
+    """Return why a node with which nothing is wrong now is not a part of the cluster all the same."""
+    if node.failure:
+        return f"when it was worked on last: {node.failure}"
+    return "not configured" if scheduler and node.state not in SET_UP else ""

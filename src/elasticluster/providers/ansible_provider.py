@@ -70,14 +70,14 @@ class AnsibleSetupProvider(AbstractSetupProvider):
         ansible_module_dir: str | bool | None = None,  # noqa: FBT001 - 1.3 had a boolean here
         **extra_conf: Any,
     ) -> None:
-        from elasticluster.setup.settings import Settings
+        from elasticluster.setup.settings import Settings, own_playbook
 
         self.groups = {kind: tuple(names) for kind, names in groups.items()}
         self.environment = {kind: dict(variables) for kind, variables in (environment_vars or {}).items()}
         self._settings = Settings(
             groups=self.groups,
             kind_vars=self.environment,
-            playbook=_full(playbook_path),
+            playbook=own_playbook(_full(playbook_path)),
             before=_full(extra_conf.get("before")),
             after=_full(extra_conf.get("after")),
             become=sudo,

@@ -6,10 +6,11 @@ import contextlib
 import inspect
 import ipaddress
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
+from elasticluster.config.masking import presentable, secret_texts, without
 from elasticluster.engine import trace
 from elasticluster.engine.events import Listener
 from elasticluster.engine.pool import default_workers, run_all
@@ -142,7 +143,11 @@ class AbstractCloudProvider(Remembered, ABC):
 
     @abstractmethod
     def get_ips(self, instance_id: str) -> list[str]:
-        """Return an instance's addresses, the preferred one first; each may carry a port (``IP:2222``)."""
+        """Return an instance's addresses; each may carry a port (``IP:2222``).
+
+        The first public one and the first private one are remembered, and the public one is connected to
+        if there is one.
+        """
 
     @abstractmethod
     def is_instance_running(self, instance_id: str) -> bool:
@@ -259,6 +264,17 @@ class AbstractCloudProvider(Remembered, ABC):
         paused: set[str] = self.__dict__.setdefault("_paused_instances", set())
         return paused
 
+    @contextlib.contextmanager
+    def _foreign_code(self, what: str) -> Iterator[None]:
+        """Note a call of a third party's code, and turn whatever it raises into an error of ours."""
+        try:
+            with trace.call(what):
+                yield
+        except CloudProviderError:
+            raise
+        except Exception as exc:
+            raise InstanceError(f"{what} failed: {told(exc, self)}") from exc
+
     def _start(self, request: InstanceRequest, name: str) -> Instance:
         spec = request.spec
         arguments = {
@@ -274,17 +290,30 @@ class AbstractCloudProvider(Remembered, ABC):
             "username": spec.image_user,
             "node_name": name,
         }
-        with _foreign_code("start_instance"):
+        with self._foreign_code("start_instance"):
             answer = self.start_instance(**_accepted(self.start_instance, arguments))
         instance_id = answer.get("instance_id") if isinstance(answer, Mapping) else answer
         if not isinstance(instance_id, str) or not instance_id:
-            raise InstanceError(
-                f"{type(self).__name__}.start_instance returned {answer!r} for node '{name}', "
-                "not the id of an instance."
-            )
+            raise self._no_id(instance_id, name)
         tags = replace(request.tags, node=name)
         self._known[instance_id] = tags
         return Instance(id=instance_id, state=InstanceState.PENDING, tags=tags)
+
+    def _no_id(self, instance_id: Any, name: str) -> InstanceError:
+        """Destroy a machine whose id cannot be remembered, if there is one, and return the error for that."""
+        end = ""
+        try:
+            if instance_id:
+                with self._foreign_code("stop_instance"):
+                    self.stop_instance(instance_id)
+                end = "; its machine was destroyed again"
+        except CloudProviderError as exc:
+            end = f"; its machine may run, and nobody else knows of it: {exc.message}"
+        return InstanceError(
+            f"{type(self).__name__}.start_instance returned {instance_id!r} for node '{name}', "
+            f"not the id of an instance as text{end}.",
+            hint="Let it return a text, as by str().",
+        )
 
     def _by_verb(self, verb: str, doing: str, ids: Sequence[str]) -> dict[str, CloudProviderError]:
         """Call a method that a provider may or may not have with each id; return what went wrong."""
@@ -294,7 +323,7 @@ class AbstractCloudProvider(Remembered, ABC):
             return dict.fromkeys(ids, missing)
 
         def call(instance_id: str) -> None:
-            with _foreign_code(verb):
+            with self._foreign_code(verb):
                 method(instance_id)
 
         return errors_of(attempt_all(call, ids, default_workers()))
@@ -303,10 +332,10 @@ class AbstractCloudProvider(Remembered, ABC):
         """Return an instance as it is now, or None if it does not exist."""
         machine = Instance(id=instance_id, state=InstanceState.PENDING, tags=self._known[instance_id])
         try:
-            with _foreign_code("is_instance_running"):
+            with self._foreign_code("is_instance_running"):
                 running = self.is_instance_running(instance_id)
-            with _foreign_code("get_ips"):
-                addresses = self.get_ips(instance_id) if running else []
+            with self._foreign_code("get_ips"):
+                addresses = _sorted_out(self.get_ips(instance_id) if running else None)
         except InstanceNotFoundError:
             return None
         except CredentialsError:
@@ -315,7 +344,7 @@ class AbstractCloudProvider(Remembered, ABC):
             return replace(machine, reason=exc.message)
         if not running:
             return replace(machine, state=InstanceState.STOPPED) if instance_id in self._paused else machine
-        public, private, port = _sorted_out(addresses)
+        public, private, port = addresses
         return replace(
             machine,
             state=InstanceState.RUNNING,
@@ -325,7 +354,7 @@ class AbstractCloudProvider(Remembered, ABC):
         )
 
     def _stop(self, instance_id: str) -> None:
-        with contextlib.suppress(InstanceNotFoundError), _foreign_code("stop_instance"):
+        with contextlib.suppress(InstanceNotFoundError), self._foreign_code("stop_instance"):
             self.stop_instance(instance_id)
         self._known.pop(instance_id, None)
         self._paused.discard(instance_id)
@@ -389,16 +418,25 @@ def created(outcomes: Mapping[str, Instance | CloudProviderError]) -> Created:
     return Created(instances=instances, failures=errors_of(outcomes))
 
 
-@contextlib.contextmanager
-def _foreign_code(what: str) -> Iterator[None]:
-    """Note a call of a third party's code in the trace, and turn whatever it raises into an error of ours."""
-    try:
-        with trace.call(what):
-            yield
-    except CloudProviderError:
-        raise
-    except Exception as exc:
-        raise InstanceError(f"{what} failed: {type(exc).__name__}: {exc}") from exc
+def without_secrets(text: str, kind: type[Any], arguments: Mapping[str, Any]) -> str:
+    """Return what a third party's code has said, without the secrets that it was given.
+
+    Args:
+        text: what it said.
+        kind: the class of a provider; tables beside it (``CLOUD_KEYS``, ``SETUP_KEYS``) say what is secret,
+            and names do.
+        arguments: what it was made with.
+    """
+    module = inspect.getmodule(kind)
+    keys = (*getattr(module, "CLOUD_KEYS", ()), *getattr(module, "SETUP_KEYS", ()))
+    secrets = secret_texts(arguments, names=[key.name for key in keys if key.secret])
+    return presentable("", without(text, secrets))
+
+
+def told(error: BaseException, provider: object) -> str:
+    """Return the kind and the words of an error that a provider's code has raised, without secrets."""
+    text = f"{type(error).__name__}: {error}"
+    return without_secrets(text, type(provider), getattr(provider, "init_arguments", {}))
 
 
 def _accepted(function: Callable[..., object], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -409,9 +447,18 @@ def _accepted(function: Callable[..., object], arguments: Mapping[str, Any]) -> 
     return {name: value for name, value in arguments.items() if name in parameters}
 
 
-def _sorted_out(addresses: Sequence[str]) -> tuple[str | None, str | None, int]:
-    """Return (public address, private address, SSH port of the preferred one)."""
-    split = [_split_port(address) for address in addresses if address]
+def _sorted_out(addresses: Iterable[str] | None) -> tuple[str | None, str | None, int]:
+    """Return (public address, private address, SSH port of the first of them), of each sort the first.
+
+    Addresses of one link (169.254.…, fe80:…) are left out: nobody else can connect to them.
+
+    Raises:
+        TypeError: they are no list of texts.
+    """
+    known = [*filter(None, addresses or ())]
+    if isinstance(addresses, (str, bytes)) or not all(isinstance(one, str) for one in known):
+        raise TypeError(f"it returned {addresses!r}, not a list of addresses")
+    split = [pair for pair in (_split_port(one) for one in known) if not _is_of_link(pair[0])]
     public = [pair for pair in split if not _is_private(pair[0])]
     private = [pair for pair in split if _is_private(pair[0])]
     port = next((port for _, port in public + private), SSH_PORT)
@@ -427,8 +474,17 @@ def _split_port(address: str) -> tuple[str, int]:
 
 
 def _is_private(host: str) -> bool:
+    address = _address(host)
+    return address is not None and any(address in network for network in _PRIVATE_NETWORKS)
+
+
+def _is_of_link(host: str) -> bool:
+    address = _address(host)
+    return address is not None and address.is_link_local
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        address = ipaddress.ip_address(host)
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False  # a name
-    return any(address in network for network in _PRIVATE_NETWORKS)
+        return None  # a name

@@ -5,20 +5,36 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, NamedTuple
 
 from elasticluster.config.keys import Key
 from elasticluster.exceptions import ConfigurationError, ElastiClusterError
 from elasticluster.model import ComponentRef
 from elasticluster.naming import CLOUD_GROUP, SETUP_GROUP
-from elasticluster.providers.base import AbstractCloudProvider, AbstractSetupProvider
+from elasticluster.providers.base import AbstractCloudProvider, AbstractSetupProvider, without_secrets
+
+log = logging.getLogger("elasticluster")
 
 CLOUDS: Mapping[str, str] = {"docker": "elasticluster.providers.docker:DockerProvider"}
 SETUPS: Mapping[str, str] = {"ansible": "elasticluster.providers.ansible_provider:AnsibleSetupProvider"}
 """Providers that come along, by name; found without a look at all installed packages."""
+
+
+class _Kind(NamedTuple):
+    """What is to be known to find providers of one kind."""
+
+    what: str
+    shipped: Mapping[str, str]
+    group: str
+    base: type[Any]
+
+
+_CLOUD = _Kind("cloud provider", CLOUDS, CLOUD_GROUP, AbstractCloudProvider)
+_SETUP = _Kind("setup provider", SETUPS, SETUP_GROUP, AbstractSetupProvider)
 
 _OF_EVERY_SECTION = frozenset({"groups", "environment_vars", "sudo", "sudo_user"})
 """What every ``[setup/NAME]`` section comes to; a provider takes those that it has a use for."""
@@ -60,7 +76,7 @@ def cloud_class(name: str) -> type[Any]:
     Raises:
         ConfigurationError: there is none, or it cannot be imported.
     """
-    return _find("cloud provider", name, CLOUDS, CLOUD_GROUP)
+    return _find(_CLOUD, name)
 
 
 def setup_class(name: str) -> type[Any]:
@@ -69,7 +85,7 @@ def setup_class(name: str) -> type[Any]:
     Raises:
         ConfigurationError: there is none, or it cannot be imported.
     """
-    return _find("setup provider", name, SETUPS, SETUP_GROUP)
+    return _find(_SETUP, name)
 
 
 def cloud_names() -> list[str]:
@@ -132,14 +148,41 @@ def ref_of(provider: object) -> ComponentRef:
     return ComponentRef(type=f"{kind.__module__}:{kind.__qualname__}", args=arguments)
 
 
-def _find(what: str, name: str, shipped: Mapping[str, str], group: str) -> type[Any]:
-    path = shipped.get(name, name if ":" in name else "")
+def check_lasting(provider: object) -> None:
+    """Make sure that another process can make a provider again; warn where only this program can.
+
+    Raises:
+        ConfigurationError: none can.
+    """
+    kind = type(provider)
+    name = f"{kind.__module__}:{kind.__qualname__}"
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    problem = ""
+    if "<locals>" in kind.__qualname__:
+        problem = "its class is defined within a function"
+    elif any(p.kind is p.VAR_POSITIONAL for p in parameters) and kind.__init__ is not object.__init__:
+        problem = "its constructor takes arguments without names (`*args`)"
+    if problem:
+        raise ConfigurationError(
+            f"No other process could make the provider {name} again, and so stop the cluster: {problem}.",
+            hint="Mend that, or keep the cluster in memory with MemRepository().",
+        )
+    if kind.__module__ == "__main__":
+        log.warning(
+            "Other programs, `elasticluster stop` among them, cannot import the provider %s: put its class "
+            "into a module.",
+            name,
+        )
+
+
+def _find(kind: _Kind, name: str) -> type[Any]:
+    path = kind.shipped.get(name, name if ":" in name else "")
     if path:
-        return _load(what, EntryPoint(name, path, group))
-    for point in entry_points(group=group, name=name):
-        return _load(what, point)
-    known = sorted({*shipped, *entry_points(group=group).names})
-    raise ConfigurationError(f"There is no {what} called '{name}'.", hint=_suggestion(name, known))
+        return _load(kind, EntryPoint(name, path, kind.group))
+    for point in entry_points(group=kind.group, name=name):
+        return _load(kind, point)
+    known = sorted({*kind.shipped, *entry_points(group=kind.group).names})
+    raise ConfigurationError(f"There is no {kind.what} called '{name}'.", hint=_suggestion(name, known))
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
@@ -148,16 +191,23 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
     return f"{meant}There are: {', '.join(known)}; a class of your own is given as 'package.module:Class'."
 
 
-def _load(what: str, point: EntryPoint) -> type[Any]:
+def _load(kind: _Kind, point: EntryPoint) -> type[Any]:
+    """Return the class at an entry point; any other than of a provider would be called with what a file says.
+
+    Raises:
+        ConfigurationError: it cannot be imported, or is none.
+    """
+    named = f"The {kind.what} '{point.name}'"
     try:
         found = point.load()
     except (ImportError, AttributeError, ValueError) as exc:
-        raise ConfigurationError(f"The {what} '{point.name}' cannot be imported: {exc}") from exc
+        raise ConfigurationError(f"{named} cannot be imported: {exc}") from exc
     except Exception as exc:
-        problem = f"{type(exc).__name__}: {exc}"
-        raise ConfigurationError(f"The {what} '{point.name}' cannot be imported: {problem}") from exc
+        raise ConfigurationError(f"{named} cannot be imported: {type(exc).__name__}: {exc}") from exc
     if not isinstance(found, type):
-        raise ConfigurationError(f"The {what} '{point.name}' is not a class but {found!r}.")
+        raise ConfigurationError(f"{named} is not a class but {found!r}.")
+    if not issubclass(found, kind.base):
+        raise ConfigurationError(f"{named} is no subclass of elasticluster.providers.{kind.base.__name__}.")
     return found
 
 
@@ -178,7 +228,7 @@ def _make(what: str, ref: ComponentRef, found: type[Any]) -> Any:
     except ElastiClusterError:
         raise
     except Exception as exc:  # a third party's code may raise anything
-        problem = f"{type(exc).__name__}: {exc}"
+        problem = without_secrets(f"{type(exc).__name__}: {exc}", found, ref.args)
         raise ConfigurationError(f"The {what} '{ref.type}' cannot be made: {problem}") from exc
 
 

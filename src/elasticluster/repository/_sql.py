@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from elasticluster.exceptions import ConfigurationError, UsageError
+from elasticluster.exceptions import ClusterLocked, ConfigurationError, UsageError
 from elasticluster.repository._repository import _StoreRepository
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ class SqlRepository(_StoreRepository):
         return self._sql.place
 
     def get(self, name: str) -> Cluster:
-        """Return the cluster of that name; this computer learns its host keys.
+        """Return the cluster of that name; this computer learns its present host keys and addresses.
+
+        While a command works on the cluster, the known hosts are left to that: it may know more than what it
+        has stored so far.
 
         Raises:
             ClusterNotFound: there is none.
@@ -53,8 +57,13 @@ class SqlRepository(_StoreRepository):
         from elasticluster.ssh.hostkeys import write_known_hosts
 
         cluster = super().get(name)
-        pinned = any(node.host_keys for node in cluster.record.nodes)
-        if pinned and not Path(cluster.known_hosts_file).exists():
+        if not _knows_less(cluster):
+            return cluster
+        if not Path(cluster.known_hosts_file).exists():
+            write_known_hosts(cluster.record, cluster.known_hosts_file)
+            return cluster
+        with contextlib.suppress(ClusterLocked), self._sql.lock(name):
+            cluster = super().get(name)
             write_known_hosts(cluster.record, cluster.known_hosts_file)
         return cluster
 
@@ -78,6 +87,14 @@ class SqlRepository(_StoreRepository):
             f"Clusters in {self.place} have no files that could be converted.",
             hint="They are brought to the present version when they are next written.",
         )
+
+
+def _knows_less(cluster: Cluster) -> bool:
+    """Return whether the known hosts are not those of the record: another computer may have changed that."""
+    from elasticluster.ssh.hostkeys import known_hosts
+
+    path, wanted = Path(cluster.known_hosts_file), known_hosts(cluster.record)
+    return wanted != (path.read_bytes() if path.exists() else b"")
 
 
 def _open(url: str, storage_path: str | None) -> SqlStore:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from elasticluster.exceptions import ConfigurationError
 from elasticluster.model import ClusterRecord
-from elasticluster.setup.own_playbooks import problem_of
+from elasticluster.setup.own_playbooks import playbook_problem
 from elasticluster.setup.services import Service, current_name, services_of
 from elasticluster.setup.settings import Settings
 from elasticluster.setup.slurm import reserved
-from elasticluster.setup.vocabulary import Vocabulary
+from elasticluster.setup.vocabulary import Vocabulary, folder_problem, program_problem
 
 
 def check(settings: Settings, cluster: ClusterRecord) -> None:
@@ -33,11 +33,13 @@ def check(settings: Settings, cluster: ClusterRecord) -> None:
 
 def _playbooks(settings: Settings) -> Iterator[str]:
     for path in settings.own_playbooks:
-        problem = problem_of(Path(path))
+        problem = playbook_problem(Path(path))
         if problem:
             yield f"playbook '{path}' {problem}"
-    if settings.library and not Path(settings.library).is_dir():
-        yield f"ansible_module_dir '{settings.library}' is no folder"
+    if settings.library and (problem := folder_problem(settings.library)):
+        yield f"ansible_module_dir {problem}"
+    if settings.command and (problem := program_problem(settings.command[0])):
+        yield f"ansible_command: {problem}"
 
 
 def _groups(settings: Settings, cluster: ClusterRecord) -> Iterator[str]:
@@ -87,4 +89,4 @@ def without_effect(settings: Settings) -> Iterator[str]:
     words = Vocabulary(settings)
     for name in sorted({name for variables in settings.kind_vars.values() for name in variables}):
         if warning := words.variable_warning(name):
-            yield f"The variable '{name}' {warning}."
+            yield f"The variable '{name}' {warning}{'' if warning.endswith('?') else '.'}"

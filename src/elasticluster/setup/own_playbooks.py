@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import yaml
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 _VAULT = "$ANSIBLE_VAULT"  # how an encrypted file begins; only Ansible can look into it
 _IMPORTS = ("import_playbook", "ansible.builtin.import_playbook")
 _PLAY_KEYS = ("hosts", *_IMPORTS)
+_WORD_RE = re.compile(r"\w+")
+_LARGEST = 1_000_000  # bytes of a file of a role that is looked into
+_MOST_FILES = 1000
 _EVERYBODY = frozenset({"all", "*", "ungrouped", "localhost"})
 _SUBSCRIPT_RE = re.compile(r"\[[^\]]*\]")
 _EXPRESSION_RE = re.compile(
@@ -38,7 +43,7 @@ class NamedGroups:
         return not self.complete or any(fnmatchcase(group, pattern) for pattern in self.patterns)
 
 
-def problem_of(path: Path) -> str:
+def playbook_problem(path: Path) -> str:
     """Return what Ansible would refuse before the first play of a playbook; empty if nothing."""
     import yaml
 
@@ -61,24 +66,47 @@ def named_groups(paths: Iterable[Path]) -> NamedGroups:
     """
     names: set[str] = set()
     complete = True
-    waiting, seen = list(paths), set()
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        found = _named(path)
+    for found in _with_imports(paths).values():
         if found is None:
             complete = False
             continue
-        patterns, imported = found
-        complete = complete and not any(map(_needs_ansible, [*patterns, *imported]))
-        names.update(patterns)
-        waiting += [path.parent / name for name in imported if not _needs_ansible(name)]
+        complete = complete and not any(map(_needs_ansible, [*found.patterns, *found.imported]))
+        names.update(found.patterns)
     return NamedGroups(frozenset(names - _EVERYBODY), complete)
 
 
-def _named(path: Path) -> tuple[list[str], list[str]] | None:
+def words_in(paths: Iterable[Path]) -> frozenset[str]:
+    """Return all words in the text of playbooks, those that they import, and the roles beside them."""
+    playbooks = list(_with_imports(paths))
+    folders = dict.fromkeys(path.parent / "roles" for path in playbooks)
+    files = (file for folder in folders for file in sorted(folder.glob("*/**/*")))
+    words: set[str] = set()
+    for path in (*playbooks, *islice(files, _MOST_FILES)):
+        with contextlib.suppress(OSError):
+            if path.is_file() and path.stat().st_size <= _LARGEST:
+                words.update(_WORD_RE.findall(path.read_text(encoding="utf-8", errors="replace")))
+    return frozenset(words)
+
+
+class _Named(NamedTuple):
+    patterns: list[str]
+    imported: list[str]
+
+
+def _with_imports(paths: Iterable[Path]) -> dict[Path, _Named | None]:
+    """Return what playbooks name, and those that they import; None for one that cannot be looked into."""
+    seen: dict[Path, _Named | None] = {}
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen[path] = found = _named(path)
+            imported = found.imported if found else ()
+            waiting += [path.parent / name for name in imported if not _needs_ansible(name)]
+    return seen
+
+
+def _named(path: Path) -> _Named | None:
     """Return patterns of groups and imported playbooks of a playbook; None if it cannot be looked into."""
     import yaml
 
@@ -96,7 +124,7 @@ def _named(path: Path) -> tuple[list[str], list[str]] | None:
             patterns += [part for text in _scalars(value) for part in _parts(text)]
         elif key in _IMPORTS:
             imported += _scalars(value)
-    return patterns, imported
+    return _Named(patterns, imported)
 
 
 def _composed(path: Path) -> yaml.Node | None:

@@ -71,6 +71,33 @@ KNOWN_GROUPS = frozenset(_MANUALS.split()).union(ALIASES)
 """Group names of the manuals, shipped here or not."""
 
 
+_VARIABLES = """
+    ANSIBLE_VERSION CEPH_MOUNTS EASYBUILD_INSTALL EASYBUILD_OPTARCH EASYBUILD_PREFIX EASYBUILD_VERSION
+    HIVE_METASTORE_DB_PASSWORD MATLAB_EXE PYTHON3_EXE SGE_CELL af_mount_point af_share_name
+    af_storage_account_key af_storage_account_name anaconda_cleanup anaconda_in_path anaconda_mirror
+    anaconda_python_version anaconda_version bigtop_mirror bigtop_release ceph_cluster_name
+    ceph_data_pg_num ceph_fsid ceph_metadata_pg_num ceph_osd_pg_num ceph_osd_pool_size ceph_release
+    cuda_version docker_compose_release docker_credential_helpers_release docker_group_members
+    docker_prune_frequency docker_release_channel glusterfs_redundancy glusterfs_replicas
+    glusterfs_stripes glusterfs_version julia_home julia_in_path julia_version
+    kubernetes_dashboard_deploy kubernetes_default_networking kubernetes_helm_deploy kubernetes_network
+    kubernetes_openebs_deploy kubernetes_service_network kubernetes_version modules_tool opencpu_version
+    pbspro_version r_cluster_support r_cran_mirror_url r_libraries rstudio_version smb_server_name
+    smb_shares smb_workgroup spark_driver_maxresultsize_mb spark_driver_memory_mb
+    spark_executor_memory_mb spark_python_worker_memory_mb
+"""
+
+LATER_VARIABLES = frozenset(_VARIABLES.split())
+"""Variables of the manuals that belong to roles that are not shipped here."""
+
+_LATER_BEGINNINGS = ("lmod_",)
+
+
+def is_later_variable(name: str) -> bool:
+    """Return whether the manuals have a variable of that name for a role that is not shipped here."""
+    return name in LATER_VARIABLES or name.startswith(_LATER_BEGINNINGS)
+
+
 def current_name(group: str) -> str:
     """Return what a group is called now."""
     return ALIASES.get(group, group)

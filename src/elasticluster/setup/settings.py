@@ -14,6 +14,8 @@ PLAYBOOKS = Path(__file__).resolve().parent.parent / "playbooks"
 
 SITE = PLAYBOOKS / "site.yml"
 
+_FORMER_SITE = PLAYBOOKS / "main.yml"  # what the 1.3 release calls it
+
 BOOTSTRAP = PLAYBOOKS / "bootstrap.yml"
 
 BUSY = PLAYBOOKS / "busy.yml"
@@ -21,6 +23,11 @@ BUSY = PLAYBOOKS / "busy.yml"
 LEAVE = PLAYBOOKS / "leave.yml"
 
 BAKE = PLAYBOOKS / "bake.yml"
+
+
+def own_playbook(path: str) -> str:
+    """Return `path`; empty if it is the playbook that comes along, as files of older releases name it."""
+    return "" if path and Path(path).resolve() in (SITE, _FORMER_SITE) else path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

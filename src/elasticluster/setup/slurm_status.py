@@ -65,7 +65,8 @@ def parsed(lines: Iterable[str], workers: Collection[str]) -> Scheduler:
             case ["partition", name, state]:
                 states.setdefault(printable(name), state)
             case [counted, name, state] if counted.endswith(" jobs") and state in _RUNNING | _PENDING:
-                jobs[printable(name), state in _RUNNING] += int(counted.split()[0])
+                for one in name.split(","):  # a job that waits may do so in several
+                    jobs[printable(one), state in _RUNNING] += int(counted.split()[0])
     names = dict.fromkeys([*states, *(name for name, _ in jobs)])
     partitions = (
         Partition(name=n, state=states.get(n, "unknown"), running=jobs[n, True], pending=jobs[n, False])

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elasticluster.literals import TRUTH, WHOLE_RE
 from elasticluster.model import Json
 from elasticluster.setup.older import OLD
 from elasticluster.setup.settings import PLAYBOOKS
@@ -16,16 +17,6 @@ from elasticluster.setup.settings import PLAYBOOKS
 if TYPE_CHECKING:
     import yaml
 
-_BOOLEANS = {
-    "yes": True,
-    "true": True,
-    "on": True,
-    "1": True,
-    "no": False,
-    "false": False,
-    "off": False,
-    "0": False,
-}
 _URL_RE = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?(/[A-Za-z0-9._~/+-]*)?")
 _URLS = frozenset({"common_proxy_url", "common_package_mirror", "common_security_mirror"})
 _DECIMAL_RE = re.compile(r"(0|-?[1-9][0-9]*)$")
@@ -144,16 +135,15 @@ def _loader() -> type[yaml.SafeLoader]:
 
 
 def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"expected a whole number, not '{text}'") from None
+    if not WHOLE_RE.fullmatch(text):
+        raise ValueError(f"expected a whole number, not '{text}'")
+    return int(text)
 
 
 def _boolean(text: str) -> bool:
-    if text.lower() not in _BOOLEANS:
+    if text.lower() not in TRUTH:
         raise ValueError(f"expected yes or no, not '{text}'")
-    return _BOOLEANS[text.lower()]
+    return TRUTH[text.lower()]
 
 
 def _list(text: str) -> list[Json]:

@@ -7,20 +7,30 @@ made in Python.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+import shlex
+import shutil
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 
 from elasticluster.model import Json
+from elasticluster.setup.ansible_names import ansible_names
 from elasticluster.setup.older import CHANGED, OLD
-from elasticluster.setup.own_playbooks import NamedGroups, named_groups
-from elasticluster.setup.services import ALIASES, KNOWN_GROUPS, SHIPPED_GROUPS, current_name
+from elasticluster.setup.own_playbooks import NamedGroups, named_groups, playbook_problem, words_in
+from elasticluster.setup.services import (
+    ALIASES,
+    KNOWN_GROUPS,
+    SHIPPED_GROUPS,
+    current_name,
+    is_later_variable,
+)
 from elasticluster.setup.settings import Settings
 from elasticluster.setup.slurm import problem_of
 from elasticluster.setup.variables import known_variables, typed
 
 _LET_THROUGH = "ansible_"  # variables of Ansible's own
 _NEAR = 0.8  # how alike two names are of which one may be the other, misspelt
+_OWN_KEYS = frozenset({"ansible_command", "ansible_extra_args", "ansible_module_dir"})
 
 
 class Vocabulary:
@@ -36,6 +46,26 @@ class Vocabulary:
     @cached_property
     def _own(self) -> NamedGroups:
         return named_groups(map(Path, self._settings.own_playbooks))
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return words_in(map(Path, self._settings.own_playbooks))
+
+    def key_problem(self, key: str, value: Json) -> str:
+        """Return what would only be noticed when all machines are there; empty if nothing."""
+        check = _KEY_CHECKS.get(key)
+        return check(str(value)) if check and value else ""
+
+    def key_warning(self, key: str) -> str:
+        """Return why a key ``ansible_…`` is likely not what is meant; empty if it is, or may be one's own."""
+        name = key.lower()
+        if not name.startswith(_LET_THROUGH):
+            return ""
+        known = ansible_names() | _OWN_KEYS
+        if name in known or key in self._words:
+            return ""
+        meant = _did_you_mean(name, known)
+        return f"Ansible has nothing of that name{meant}" if meant else ""
 
     def group_problem(self, group: str) -> str:
         """Return why there is no such group; empty if there is one.
@@ -66,7 +96,7 @@ class Vocabulary:
         """
         own = self._settings
         older = {} if own.playbook else OLD
-        if name in CHANGED or (name in OLD and name not in older):
+        if name in CHANGED or is_later_variable(name) or (name in OLD and name not in older):
             return ""
         present = older.get(name, name)
         if present in known_variables():
@@ -76,15 +106,63 @@ class Vocabulary:
                 return str(exc)
             return "" if own.playbook else problem_of(present, expected)
         meant = _did_you_mean(name, known_variables().keys() | older.keys())
-        let_through = name.startswith(_LET_THROUGH) or (own.own_playbooks and not meant)
+        let_through = (
+            name.startswith(_LET_THROUGH) or (own.own_playbooks and not meant) or name in self._words
+        )
         return "" if let_through else f"no role knows it{meant}"
 
     def variable_warning(self, name: str) -> str:
-        """Return why a variable that shipped roles once knew does nothing any more; empty if it does.
+        """Return why a variable does nothing, though older releases have it; empty if it does something.
 
-        Nothing is said where a playbook of the user's own runs instead of ours: it may well know it.
+        Nothing is said where a playbook of the user's own may well know it.
         """
-        return f"has no effect: {CHANGED[name]}" if name in CHANGED and not self._settings.playbook else ""
+        if self._settings.playbook:
+            return ""
+        if name in CHANGED:
+            return f"has no effect: {CHANGED[name]}"
+        if is_later_variable(name) and name not in self._words:
+            return "has no effect: it belongs to a role that is not part of this version"
+        return self.key_warning(name)
+
+
+def program_problem(name: str) -> str:
+    """Return why a program cannot be run; empty if it can."""
+    return "" if shutil.which(name) else f"there is no program '{name}'"
+
+
+def _command_problem(text: str) -> str:
+    problem = _arguments_problem(text)
+    words = [] if problem else shlex.split(text)
+    return program_problem(words[0]) if words else problem
+
+
+def _arguments_problem(text: str) -> str:
+    """Return why a text cannot be split into words as a shell does; empty if it can."""
+    try:
+        shlex.split(text)
+    except ValueError as exc:
+        return f"expected words quoted as for a shell: {str(exc).lower()}"
+    return ""
+
+
+def folder_problem(path: str) -> str:
+    """Return why a folder cannot be used; empty if it can."""
+    return "" if Path(path).expanduser().is_dir() else f"'{path}' is no folder"
+
+
+def _playbook_problem(path: str) -> str:
+    problem = playbook_problem(Path(path))
+    return f"the playbook {problem}" if problem else ""
+
+
+_KEY_CHECKS: Mapping[str, Callable[[str], str]] = {
+    "playbook_path": _playbook_problem,
+    "before": _playbook_problem,
+    "after": _playbook_problem,
+    "ansible_command": _command_problem,
+    "ansible_extra_args": _arguments_problem,
+    "ansible_module_dir": folder_problem,
+}
 
 
 def _shipped() -> str:

@@ -135,7 +135,15 @@ def _quoted(path: str) -> str:
     """Return a path as OpenSSH's configuration takes it: in quotes, and ``%`` doubled as it begins a token.
 
     ``-i`` would not do: OpenSSH looks for that file before it undoes the doubling.
+
+    Raises:
+        UsageError: OpenSSH would take a part of it as the name of a variable, whatever is done.
     """
+    if "${" in path:
+        raise UsageError(
+            f"OpenSSH cannot use the file {path}: it would put a variable's value in place of `${{…}}`.",
+            hint="Rename the folder or file, or choose another place with `--storage`.",
+        )
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 

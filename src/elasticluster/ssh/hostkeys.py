@@ -44,8 +44,13 @@ def write_known_hosts(cluster: ClusterRecord, path: str) -> None:
     Raises:
         StateError: the file cannot be written; the old one is untouched.
     """
+    write_private(Path(path), known_hosts(cluster))
+
+
+def known_hosts(cluster: ClusterRecord) -> bytes:
+    """Return what is in the known-hosts file of a cluster."""
     lines = [f"{_names(node)} {key}\n" for node in cluster.nodes for key in node.host_keys]
-    write_private(Path(path), "".join(lines).encode())
+    return "".join(lines).encode()
 
 
 def read_known_hosts(path: str) -> dict[str, tuple[str, ...]]:

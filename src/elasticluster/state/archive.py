@@ -33,6 +33,7 @@ _PRIVATE_RE = re.compile(rb"\s*-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _PUBLIC_RE = re.compile(rb"[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\n]*)?\n?")
 _NAME_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _WORD_RE = re.compile(r"(?!-)[^\s]+")
+_LONGEST = 1000  # characters of a name
 _HOST_KEY_RE = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+")
 
 
@@ -203,7 +204,10 @@ def _problems(archive: Archive, stem: str) -> Iterator[str]:
         yield "the private key in it is none"
     if archive.public_key and not _PUBLIC_RE.fullmatch(archive.public_key):
         yield "the public key in it is none"
+    yield from _odd_texts(cluster)
     for node in cluster.nodes:
+        if not 0 < node.ssh_port < 65536:  # noqa: PLR2004 - what TCP has
+            yield f"node '{printable(node.name)}' has no port of SSH: {node.ssh_port}"
         words = (node.spec.image_user, node.public_ip, node.private_ip, node.instance_id)
         if (
             not _NAME_RE.fullmatch(node.name)
@@ -211,6 +215,27 @@ def _problems(archive: Archive, stem: str) -> Iterator[str]:
             or not all(_HOST_KEY_RE.fullmatch(key) for key in node.host_keys)
         ):
             yield f"node '{printable(node.name)}' has a name, user, address or host key that is none"
+
+
+def _odd_texts(cluster: ClusterRecord) -> Iterator[str]:
+    """Say which texts are no names: they are printed, and written on machines."""
+    for kind in {*cluster.kinds, *(node.kind for node in cluster.nodes)}:
+        if not _NAME_RE.fullmatch(kind):
+            yield f"'{printable(kind[:_LONGEST])}' is no kind of node"
+    texts = [
+        ("template", cluster.template),
+        ("owner", cluster.owner),
+        ("frontend", cluster.ssh_to),
+        ("provider", f"{cluster.cloud.type}{cluster.setup.type}"),
+        ("section", f"{cluster.cloud.section}{cluster.setup.section}"),
+        ("key", cluster.login.user_key_name),
+        ("user for sudo", cluster.login.image_user_sudo),
+    ]
+    for spec in {(node.spec.image_id, node.spec.flavor, node.spec.security_group) for node in cluster.nodes}:
+        texts += zip(("image", "flavor", "security group"), spec, strict=True)
+    for what, text in texts:
+        if not text.isprintable() or len(text) > _LONGEST:
+            yield f"'{printable(text[:_LONGEST])}' is the name of no {what}"
 
 
 def _is_word(text: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -52,7 +52,11 @@ def encode(cluster: ClusterRecord, migrations: Sequence[Migration] = MIGRATIONS)
     try:
         return {"version": current_version(migrations), "cluster": plain(cluster)}
     except TypeError as exc:
-        raise StateError(f"Cluster `{cluster.name}` cannot be stored: {exc}.") from exc
+        where = _way_to_trouble(cluster, "cluster")
+        raise StateError(
+            f"Cluster `{cluster.name}` cannot be stored: {where}: {exc}.",
+            hint="Give texts, numbers, lists and dictionaries of those.",
+        ) from exc
 
 
 def decode(document: Json, source: str, migrations: Sequence[Migration] = MIGRATIONS) -> ClusterRecord:
@@ -126,8 +130,26 @@ def plain(value: Any) -> Json:
         return {_key(key): plain(item) for key, item in value.items()}
     if is_dataclass(value):
         return {name: plain(getattr(value, name)) for name in _names(cast("type", type(value)))}
-    what = value if isinstance(value, float) else f"a {type(value).__name__}"
+    what = value if isinstance(value, float) else f"something of type '{type(value).__name__}'"
     raise TypeError(f"{what} cannot be written as JSON")
+
+
+def _way_to_trouble(value: Any, way: str) -> str:
+    """Return where the first thing is that :func:`plain` refuses, in words; `way` leads to `value`."""
+    inner: Iterable[tuple[str, Any]] = ()
+    if is_dataclass(value):
+        inner = ((f"{way}.{name}", getattr(value, name)) for name in _names(cast("type", type(value))))
+    elif isinstance(value, Mapping):
+        inner = ((f"{way}.{key}", item) for key, item in value.items())
+    elif isinstance(value, list | tuple):
+        named = ((getattr(item, "name", index), item) for index, item in enumerate(value))
+        inner = ((f"{way}[{name}]", item) for name, item in named)
+    for step, item in inner:
+        try:
+            plain(item)
+        except TypeError:
+            return _way_to_trouble(item, step)
+    return way
 
 
 def _key(key: Any) -> str:

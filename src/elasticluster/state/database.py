@@ -40,8 +40,12 @@ _VERSION = sa.Table("elasticluster_schema", METADATA, sa.Column("version", sa.In
 _ADVISORY = 0x656C6173  # tells our advisory locks from those of other programs in the same database
 _SCHEMA_LOCK = 0
 _HOLDER_RE = re.compile(r"(?P<pid>\d+)@(?P<host>\S+) (?P<command>.*)", re.DOTALL)
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_PORT = 5432
 _SECRET = ("password", "passfile", "sslpassword")
 _POLITE = {"connect_timeout": 10, "keepalives_idle": 30}  # a lock's connection is silent for minutes
+_ALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
+"""How soon a server notices that a computer with a lock is gone: after a minute and a half, not two hours."""
 
 _writing = threading.RLock()
 """Held by the thread that writes; the locks only keep processes apart."""
@@ -66,6 +70,11 @@ class Database(ABC):
         # No pool: a forked child would use the same connections as its parent.
         self.engine = sa.create_engine(url, poolclass=NullPool, connect_args=dict(arguments))
 
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """What tells the database from others, however its URL is written."""
+
     @abstractmethod
     def exists(self) -> bool:
         """Return whether there may be something in it."""
@@ -83,10 +92,14 @@ class Database(ABC):
         """
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """Look at a database that is there."""
-        with self.errors("read"), self._connected() as connection:
-            yield connection
+    def reading(self) -> Iterator[sa.Connection | None]:
+        """Look at a database that is there; None if it has no tables of ours, which looking does not make."""
+        with self.errors("read"):
+            if not self._prepare(make=False):
+                yield None
+                return
+            with self.engine.connect() as connection:
+                yield connection
 
     @contextlib.contextmanager
     def writing(self, cluster: str, patience: float) -> Iterator[sa.Connection]:
@@ -144,18 +157,25 @@ class Database(ABC):
         with self.engine.connect().execution_options(elasticluster_writes=writes) as connection:
             yield connection
 
-    def _prepare(self) -> None:
-        """Make the tables, or bring them up to date; once for each object."""
+    def _prepare(self, *, make: bool = True) -> bool:
+        """Bring the tables up to date, once for each object; return whether there are any.
+
+        Args:
+            make: whether to make them if there are none.
+        """
         if self._prepared:
-            return
+            return True
         with self.engine.connect() as connection:
             stored = self._stored_version(connection)
+        if stored is None and not make:
+            return False
         if stored != 1 + len(self._upgrades):
             writer = self.engine.connect().execution_options(elasticluster_writes=True)
             with writer as connection, connection.begin():
                 self._lock_schema(connection)
                 self._upgrade(connection)
         self._prepared = True
+        return True
 
     def _stored_version(self, connection: sa.Connection) -> int | None:
         if not sa.inspect(connection).has_table(_VERSION.name):
@@ -193,10 +213,20 @@ class Sqlite(Database):
                 f"The database URL '{_shown(url)}' names no file.",
                 hint="Write sqlite:///PATH; in memory, clusters are remembered by MemRepository.",
             )
-        self.path = Path(url.database).expanduser().absolute()
+        if url.query:
+            raise ConfigurationError(
+                f"The database URL '{_shown(url)}' has options: {', '.join(sorted(url.query))}.",
+                hint="Write sqlite:///PATH; what follows a `?` is not understood.",
+            )
+        self.path = Path(url.database).expanduser().resolve()  # by another name it would have another lock
         super().__init__(url.set(database=str(self.path)), upgrades, {"timeout": 30})
         sa.event.listen(self.engine, "connect", self._configure)
         sa.event.listen(self.engine, "begin", _begin)
+
+    @property
+    def identity(self) -> str:
+        """The path of its file."""
+        return f"sqlite:///{self.path}"
 
     def exists(self) -> bool:
         """Return whether there is such a file."""
@@ -208,14 +238,16 @@ class Sqlite(Database):
         path = self.path.with_name(f"{self.path.name}.{cluster}.lock")
         return process_lock(path, cluster, lambda: False)
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, make: bool = True) -> bool:
         check_file(self.path)
         if not self.path.exists():
+            if not make:
+                return False
             with file_errors("write", self.path):
                 make_private_directory(self.path.parent)
                 open_private(self.path, "ab").close()
             self._prepared = False
-        super()._prepare()
+        return super()._prepare(make=make)
 
     def _configure(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions begin when we say so, those with DDL too
@@ -257,6 +289,15 @@ class Postgres(Database):
         arguments = {name: value for name, value in _POLITE.items() if libpq and name not in url.query}
         super().__init__(url, upgrades, arguments)
 
+    @property
+    def identity(self) -> str:
+        """Host, port and name; users, drivers and options make no difference."""
+        url = self.engine.url
+        host = str(url.query.get("host") or (url.host or "localhost").lower())
+        host = "localhost" if host in _LOOPBACK else host
+        port = url.query.get("port") or url.port or _PORT
+        return f"postgresql://{host}:{port}/{url.query.get('dbname') or url.database or url.username}"
+
     def exists(self) -> bool:
         """Return True: nobody but the server knows."""
         return True
@@ -264,7 +305,7 @@ class Postgres(Database):
     @contextlib.contextmanager
     def lock(self, cluster: str) -> Iterator[sa.Connection]:
         """Hold an advisory lock; it ends with the session, which ends with the process and its children."""
-        where = (self.place, cluster)
+        where = (self.identity, cluster)
         with _guard:
             session = _sessions.get(where) or _sessions.setdefault(where, self._acquire(cluster))
             session.holders += 1
@@ -296,7 +337,9 @@ class Postgres(Database):
         deadline = time.monotonic() + LAST_WILL
         keys = (_ADVISORY, _number(cluster))
         us = this_process()
-        _name(connection, f"{us['pid']}@{us['host']} {us['command']}")
+        _set(connection, "application_name", f"{us['pid']}@{us['host']} {us['command']}")
+        for name, value in _ALIVE.items():
+            _set(connection, name, value)
         while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*keys))):
             holder = _holder(connection, keys)
             connection.rollback()
@@ -362,10 +405,10 @@ def _number(cluster: str) -> int:
     return 1 + int.from_bytes(digest[:4], "big") % (2**31 - 1)
 
 
-def _name(connection: sa.Connection, text: str) -> None:
-    """Tell others who we are; the server keeps the first 63 characters."""
+def _set(connection: sa.Connection, name: str, text: str) -> None:
+    """Set a parameter of a session; of its name the server keeps the first 63 characters."""
     shown = text.encode("ascii", "replace").decode()
-    connection.execute(sa.select(sa.func.set_config("application_name", shown, sa.false())))
+    connection.execute(sa.select(sa.func.set_config(name, shown, sa.false())))
 
 
 def _holder(connection: sa.Connection, keys: tuple[int, int]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from elasticluster.state.checks import check_file
 KNOWN_HOSTS = ".known_hosts"
 TRACE = ".trace.jsonl"
 KEY = ".key"
+IMPORTED = ".import"  # holds the UUID of the cluster whose files are being imported
 
 _making = threading.RLock()
 """Held by the thread that makes or moves a key pair."""
@@ -57,6 +58,8 @@ class ClusterFiles:
     def key_pair(self, cluster: ClusterRecord) -> KeyPair:
         """Return the key pair of a cluster: the template's, else its own, generated on first use.
 
+        A key that a killed import of another cluster has left is not this one's: it is removed.
+
         Raises:
             KeypairError: see :mod:`.keys`.
             StateError: a new one cannot be written, or it belongs to somebody else.
@@ -68,6 +71,9 @@ class ClusterFiles:
             path = self.place(cluster.name, KEY)
             for half in (path, path.with_name(f"{path.name}.pub")):
                 check_file(half)
+            marker = self.place(cluster.name, IMPORTED)
+            if marker.exists() and _text(marker) != cluster.uuid:
+                self._discard(cluster.name, KEY, f"{KEY}.pub", IMPORTED)
             return keys.own_pair(cluster, path)
 
     def take_key(self, former: str, name: str) -> None:
@@ -90,7 +96,15 @@ class ClusterFiles:
         Raises:
             StateError: one cannot be removed.
         """
-        for suffix in (TRACE, KNOWN_HOSTS, KEY, f"{KEY}.pub"):
+        self._discard(name, TRACE, KNOWN_HOSTS, KEY, f"{KEY}.pub", IMPORTED)
+
+    def _discard(self, name: str, *suffixes: str) -> None:
+        for suffix in suffixes:
             for path in (self.path / f".{name}{suffix}.new", self.place(name, suffix)):
                 with file_errors("remove", path):
                     path.unlink(missing_ok=True)
+
+
+def _text(path: Path) -> str:
+    with file_errors("read", path):
+        return path.read_text(encoding="utf-8", errors="replace")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import shlex
@@ -119,8 +120,13 @@ def _lock(descriptor: int, deadline: float) -> None:
 
 
 def this_process() -> dict[str, Any]:
-    """Return what others are told of this process while it holds a lock."""
-    return {"pid": os.getpid(), "host": os.uname().nodename, "command": shlex.join(sys.argv)}
+    """Return what others are told of this process while it holds a lock.
+
+    There may be passwords in URLs, and in what is handed on after ``--``: those are left out.
+    """
+    ours = itertools.takewhile(lambda word: word != "--", sys.argv)
+    words = ("…" if "://" in word else shlex.quote(word) for word in ours)
+    return {"pid": os.getpid(), "host": os.uname().nodename, "command": " ".join(words)}
 
 
 def has_died(holder: Mapping[str, Any]) -> bool:

@@ -70,7 +70,9 @@ class SqlStore:
         patience: float = 1.0,
     ) -> None:
         self._database = open_database(url, upgrades)
-        self.path = (Path(path) if path else _FILES / _folder(self.place)).expanduser().absolute()
+        self.path = (
+            (Path(path) if path else _FILES / _folder(self._database.identity)).expanduser().absolute()
+        )
         self._files = ClusterFiles(self.path)
         self._migrations = migrations
         self._patience = patience
@@ -89,7 +91,7 @@ class SqlStore:
         if not self._database.exists():
             return []
         with self._database.reading() as connection:
-            return sorted(connection.scalars(sa.select(_CLUSTERS.c.name)))
+            return sorted(connection.scalars(sa.select(_CLUSTERS.c.name))) if connection else []
 
     def load(self, name: str) -> ClusterRecord:
         """Return a cluster as last saved or journaled; waits for nobody.
@@ -206,7 +208,8 @@ class SqlStore:
         )
         parts = sa.select(_NODES.c.position, sa.null(), _NODES.c.document).where(_NODES.c.cluster == name)
         with self._database.reading() as connection:
-            return connection.execute(sa.union_all(whole, parts).order_by("position")).all()
+            query = sa.union_all(whole, parts).order_by("position")
+            return connection.execute(query).all() if connection else []
 
     def _head(self, connection: sa.Connection, cluster: ClusterRecord) -> int | None:
         """Return the version of what a cluster is to be written over; None if nothing is stored.
@@ -264,9 +267,9 @@ def _parsed(text: str, source: str) -> Json:
         raise codec.corrupt(source, f"it is not JSON ({exc})") from exc
 
 
-def _folder(place: str) -> str:
+def _folder(identity: str) -> str:
     """Return the name of a database's folder: readable, and another one for each database."""
     import hashlib
 
-    readable = re.sub(r"[^A-Za-z0-9.]+", "-", place.rpartition("/")[2].partition("?")[0]).strip("-.")
-    return f"{readable}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+    readable = re.sub(r"[^A-Za-z0-9.]+", "-", identity.rpartition("/")[2]).strip("-.")
+    return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"

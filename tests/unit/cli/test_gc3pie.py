@@ -87,16 +87,16 @@ def test_sections_are_what_gc3pie_documents() -> None:
     parsed = configparser.ConfigParser()
     parsed.read_string(text)
     assert {name: dict(parsed[name]) for name in parsed.sections()} == {
-        "auth/elasticluster_my_slurm_2": {
+        "auth/elasticluster_my_slurm_2_4b65": {
             "type": "ssh",
             "username": "debian",
             "port": "2222",
             "keyfile": "/home/me/a 100% key",
         },
-        "resource/elasticluster_my_slurm_2": {
+        "resource/elasticluster_my_slurm_2_4b65": {
             "enabled": "yes",
             "type": "slurm",
-            "auth": "elasticluster_my_slurm_2",
+            "auth": "elasticluster_my_slurm_2_4b65",
             "transport": "ssh",
             "frontend": "192.0.2.1",
             "architecture": "x86_64",
@@ -133,6 +133,26 @@ def test_sections_are_appended_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         append(tmp_path, "[auth/a]\n")
     assert caught.value.message == f"Cannot write {tmp_path}: Is a directory."
+
+
+@pytest.mark.parametrize("before", ["[auth/a] ; old\n", "[resource/a]\n"])
+def test_section_that_would_be_there_twice_is_not_appended(tmp_path: Path, before: str) -> None:
+    path = tmp_path / "gc3pie.conf"
+    path.write_text(before)
+    with pytest.raises(UsageError, match=r"has a section \[(auth|resource)/a\] already"):
+        append(path, "[auth/a]\ntype = ssh\n\n[resource/a]\ntype = slurm\n")
+    assert path.read_text() == before
+
+
+def test_folder_of_the_file_is_made(tmp_path: Path) -> None:
+    append(tmp_path / ".gc3" / "gc3pie.conf", "[auth/a]\n")
+    assert (tmp_path / ".gc3" / "gc3pie.conf").read_text() == "[auth/a]\n"
+
+
+def test_clusters_whose_names_differ_have_sections_that_differ() -> None:
+    access = Access(user="debian", host="192.0.2.1", port=22, key_path="")
+    found = [set(sections(name, read_facts(SGE), access)) for name in ("my-slurm", "my.slurm", "my_slurm")]
+    assert len(set.union(*found)) == 6
 
 
 def test_documented_module_has_it_too() -> None:

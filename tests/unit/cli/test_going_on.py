@@ -1,5 +1,6 @@
 """What users are told who have interrupted a command: the exact commands for what is stored by then."""
 
+import io
 from argparse import Namespace
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from elasticluster.cli.resize import Resize
 from elasticluster.cli.start import Start
 from elasticluster.cli.stop import Stop
 from elasticluster.cluster import Cluster
+from elasticluster.exceptions import ConfirmationRefused
 from elasticluster.model import NodeState
 from elasticluster.repository import JsonRepository
 
@@ -28,6 +30,18 @@ def cluster(storage):
     made.add_nodes("compute", 2, "debian-13", "debian", "1cpu-1ram", "default")
     repository.save_or_update(made)
     return made
+
+
+def test_password_of_a_database_is_not_in_a_proposed_command_line():
+    url = "postgresql://me:s3cret@db/x?password=s3cret"
+    line = Stop(Namespace(config=None, storage=url)).line("stop", "mine")
+    assert line == "elasticluster -s 'postgresql://me:********@db/x?password=********' stop mine"
+
+
+def test_command_without_an_option_yes_asks(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(ConfirmationRefused):
+        Stop(Namespace()).confirm("Really?")
 
 
 @pytest.fixture

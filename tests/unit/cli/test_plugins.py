@@ -113,6 +113,11 @@ BROKEN = {
         "odd_commands:Any is no subclass of elasticluster.subcommands.AbstractCommand",
     ),
     "clash": (GOOD.replace('"good"', '"list"'), "odd_commands:Good", "there is already a command list"),
+    "alias": (
+        GOOD.replace('help="Be good."', 'aliases=["stop"]'),
+        "odd_commands:Good",
+        "there is already a command stop",
+    ),
     "half": (
         GOOD.replace('"good"', '"half"').replace("parser.set", "raise RuntimeError('half done'); parser.set"),
         "odd_commands:Good",

@@ -76,7 +76,7 @@ def test_text(small):
             "make container          2       1     14.0",
             "list containers         1       0      0.2",
             "",
-            "total: 40.0 s; 3 calls; 2 task steps, 3 host-tasks; 4.2 s of processor time here",
+            "total: 40.0 s; 3 calls; 2 task steps, 3 host-tasks; 4.2 s of CPU here",
         ]
     )
 

@@ -156,6 +156,100 @@ def test_dictionary_of_a_cluster_holds_nodes_and_no_secret(cluster):
     assert set(cluster.to_vars_dict()["nodes"]) == {"frontend001", "compute001", "compute002"}
 
 
+def test_dictionaries_of_clusters_and_nodes_are_without_what_is_secret_by_its_name():
+    cluster = Cluster("c", db_password="LEAK", options={"api_token": "LEAK", "size": 1})  # noqa: S106
+    node = cluster.add_node("compute", *KIND, image_user_password="LEAK", boot_disk_size=20)  # noqa: S106
+    shown = [cluster.to_dict(), dict(cluster), cluster.to_vars_dict(), node.to_dict(), dict(node)]
+    assert "LEAK" not in str(shown)
+    assert cluster.to_dict()["extra"] == {"options": {"size": 1}}
+    assert node.to_vars_dict()["boot_disk_size"] == 20
+    assert (cluster["db_password"], node["image_user_password"], node.extra["image_user_password"]) == (
+        "LEAK",
+        "LEAK",
+        "LEAK",
+    )
+
+
+def test_what_can_be_read_like_from_a_dictionary_is_said_to_be_in_it(cluster):
+    other = Cluster("c", project="physics")
+    node = other.add_node("compute", *KIND, disk=20)
+    assert ("project" in other, other.get("project"), "extra" in node, "disk" in node) == (
+        True,
+        "physics",
+        True,
+        True,
+    )
+
+
+def test_copies_of_further_values_cannot_be_changed_in_vain(cluster):
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        cluster.extra["k"] = 1
+    with pytest.raises(AttributeError, match="update"):
+        cluster.nodes["compute"][0].extra.update(a=1)
+
+
+@pytest.mark.parametrize(
+    ("min_nodes", "problem"),
+    [
+        (
+            {"compute": 3},
+            "`min_nodes` is 3 for kind 'compute'; expected a number from 0 to 2, as it has so many",
+        ),
+        (
+            {"compute": -1},
+            "`min_nodes` is -1 for kind 'compute'; expected a number from 0 to 2, as it has so many",
+        ),
+        ({"zz": 1}, "`min_nodes` names the kind 'zz', of which there are no nodes"),
+    ],
+)
+def test_numbers_of_nodes_that_there_cannot_be_are_refused_before_anything_is_made(
+    cluster, min_nodes, problem
+):
+    with pytest.raises(ConfigurationError, match=problem):
+        cluster.start(min_nodes=min_nodes)
+    assert (cluster.cloud_provider.running, cluster.record.min_nodes) == ({}, {})
+
+
+def test_no_more_nodes_are_needed_than_are_left(cluster):
+    cluster.update_config({"min_nodes": {"compute": 2}})
+    cluster.remove_node(cluster.get_node_by_name("compute002"))
+    assert cluster.record.min_nodes == {"compute": 1}
+
+
+def test_node_that_is_none_of_the_clusters_cannot_be_removed(cluster):
+    node = cluster.get_node_by_name("compute002")
+    cluster.remove_node(node)
+    other = Cluster("c").add_node("other", *KIND)
+    for gone in (node, other):
+        with pytest.raises(NodeNotFound, match=f"{gone.name} is no node of cluster 'slurm'"):
+            cluster.remove_node(gone)
+
+
+def test_negative_number_of_nodes_cannot_be_added(cluster):
+    with pytest.raises(ValueError, match="expected a number of nodes to add, not -1"):
+        cluster.add_nodes("compute", -1, *KIND)
+
+
+def test_update_config_takes_texts_for_numbers_and_nothing_for_none(cluster):
+    cluster.update_config({"start_timeout": "900", "ssh_probe_timeout": "7.5", "ssh_to": None})
+    assert (cluster.start_timeout, cluster.ssh_probe_timeout, cluster.ssh_to) == (900.0, 7.5, "")
+    assert Cluster("c", start_timeout="900").start_timeout == 900.0
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"start_timeout": "long"}, "`start_timeout` is 'long'; expected more than 0 seconds."),
+        ({"ssh_probe_timeout": 0}, "`ssh_probe_timeout` is 0; expected more than 0 seconds."),
+        ({"start_failure": "explode"}, "`start_failure` is 'explode'; expected 'keep' or 'stop'."),
+    ],
+)
+def test_update_config_refuses_what_cannot_be(cluster, values, problem):
+    with pytest.raises(ConfigurationError) as caught:
+        cluster.update_config({"ssh_to": "compute", **values})
+    assert (caught.value.message, cluster.ssh_to) == (problem, "")
+
+
 def test_update_config_takes_over_only_what_is_safe(cluster):
     cluster.update_config({"ssh_to": "compute", "start_timeout": 5, "template": "other", "name": "other"})
     assert (cluster.ssh_to, cluster.start_timeout) == ("compute", 5)

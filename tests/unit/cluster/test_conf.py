@@ -186,6 +186,19 @@ def test_template_may_not_move_a_running_cluster_to_another_cloud(creator, confi
         again.update(again.load_cluster("slurm"))
 
 
+def test_section_of_a_running_clusters_cloud_may_get_another_name(creator, config):
+    cluster = creator.create_cluster("slurm")
+    cluster.nodes["frontend"][0].record = replace(cluster.nodes["frontend"][0].record, instance_id="c-1")
+    cluster.repository.save_or_update(cluster)
+    config.write_text(
+        config.read_text().replace("[cloud/local]", "[cloud/docker]").replace("cloud=local", "cloud=docker")
+    )
+    again = make_creator(str(config), creator.storage_path)
+    loaded = again.load_cluster("slurm")
+    assert [one.subject for one in again.update(loaded)] == ["cloud"]
+    assert loaded.record.cloud.section == "docker"
+
+
 def test_storage_section_says_where_clusters_are_remembered(config, tmp_path):
     config.write_text(config.read_text() + f"\n[storage]\nstorage_path={tmp_path}/elsewhere\n")
     assert make_creator(str(config)).storage_path == f"{tmp_path}/elsewhere"

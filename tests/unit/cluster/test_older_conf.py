@@ -1,6 +1,7 @@
 """The ways to a configuration that programs written for earlier releases know."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import voluptuous
@@ -11,6 +12,7 @@ from elasticluster.conf import (
     Configurator,
     ConfigValidator,
     Creator,
+    get_configurator,
     load_config_files,
     make_creator,
 )
@@ -81,17 +83,13 @@ READ = {
         "nodes": {
             "frontend": {
                 "image_id": "debian-13",
-                "image_user": "debian",
                 "flavor": "small",
                 "security_group": "default",
-                "image_userdata": "",
             },
             "compute": {
                 "image_id": "debian-13",
-                "image_user": "debian",
                 "flavor": "big",
                 "security_group": "default",
-                "image_userdata": "",
             },
         },
     }
@@ -123,6 +121,27 @@ def test_reader_returns_each_template_with_the_sections_it_refers_to(config):
     assert ConfigReader(config).read_config() == READ
     assert load_config_files([config]) == READ
     assert make_creator(config).cluster_conf == READ
+
+
+def test_paths_may_be_path_objects(config):
+    path = Path(config)
+    assert ConfigReader(path).read_config() == READ
+    assert load_config_files(path) == load_config_files([path]) == READ
+    assert get_configurator(path).cluster_conf == make_creator(path).cluster_conf == READ
+
+
+def test_user_that_is_changed_in_the_login_is_that_of_the_nodes(config):
+    conf = ConfigReader(config).read_config()
+    conf["slurm"]["login"] |= {"image_user": "bob", "image_userdata": "reboot"}
+    cluster = Configurator(conf).create_cluster("slurm")
+    assert {(node.image_user, node.image_userdata) for node in cluster.get_all_nodes()} == {("bob", "reboot")}
+
+
+def test_user_of_one_kind_of_nodes_is_among_its_values(tmp_path):
+    path = tmp_path / "config"
+    path.write_text(f"{FILE}image_user=eve\n")
+    nodes = ConfigReader(str(path)).read_config()["slurm"]["nodes"]
+    assert ("image_user" in nodes["frontend"], nodes["compute"]["image_user"]) == (False, "eve")
 
 
 def test_reader_names_everything_that_is_wrong_with_file_and_line(config, tmp_path):

@@ -163,9 +163,12 @@ def test_paused_nodes_tell_what_it_takes_to_start_them_again():
     cluster = new_cluster(Cloud())
     assert cluster.paused_nodes == {}
     cluster.launch(["compute001", "compute002"])
-    info = cluster.get_node_by_name("compute002").pause()
-    assert cluster.paused_nodes == {"compute002": info} == {"compute002": {"instance_id": "m-1"}}
-    assert cluster.get_node_by_name("compute002").record.state is NodeState.PAUSED
+    node = cluster.get_node_by_name("compute002")
+    machine = node.instance_id
+    assert machine
+    assert node.pause() == {"instance_id": machine}
+    assert cluster.paused_nodes == {"compute002": {"instance_id": machine}}
+    assert node.record.state is NodeState.PAUSED
 
 
 def test_storage_file_is_where_the_cluster_is_remembered(tmp_path):

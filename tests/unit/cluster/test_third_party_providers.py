@@ -2,9 +2,17 @@
 
 import threading
 
+import pytest
+
 from elasticluster.cluster import Cluster
-from elasticluster.exceptions import InstanceNotFoundError
+from elasticluster.cluster._setup import SetupPort
+from elasticluster.engine.events import ignore
+from elasticluster.engine.ports import SetupJob
+from elasticluster.exceptions import ConfigurationError, InstanceNotFoundError
+from elasticluster.model import KeyPair, SetupResult
 from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
+from elasticluster.providers.registry import check_lasting
+from elasticluster.repository import JsonRepository
 
 KIND = ("debian-13", "debian", "1cpu-1ram", "default")
 
@@ -62,3 +70,53 @@ def test_cleanup_with_an_argument_is_given_the_cluster():
     cluster = Cluster("noted", cloud_provider=Pair(), setup_provider=setup)
     cluster.stop()
     assert setup.noted == [cluster]
+
+
+class Positional(Pair):
+    """Takes arguments without names."""
+
+    def __init__(self, *args):
+        super().__init__()
+
+
+def test_cluster_that_nobody_could_stop_is_not_started(tmp_path):
+    class Local(Pair):
+        pass
+
+    for cloud, problem in [
+        (Local(), "its class is defined within a function"),
+        (Positional("a", "b"), "its constructor takes arguments without names (`*args`)"),
+    ]:
+        cluster = Cluster("lost", cloud_provider=cloud, repository=JsonRepository(str(tmp_path)))
+        node = cluster.add_node("compute", *KIND)
+        for start in (cluster.start, node.start):
+            with pytest.raises(ConfigurationError) as caught:
+                start()
+            assert caught.value.message.endswith(f"again, and so stop the cluster: {problem}.")
+        assert cloud.machines == set()
+
+
+def test_provider_of_the_program_itself_is_warned_of(caplog, monkeypatch):
+    monkeypatch.setattr(Pair, "__module__", "__main__")
+    check_lasting(Pair())
+    assert "cannot import the provider __main__:Pair: put its class into a module." in caplog.text
+
+
+class Raising(Noting):
+    """Fails, and tells what it should not."""
+
+    def __init__(self, api_token):
+        super().__init__()
+        self.api_token = api_token
+
+    def setup_cluster(self, cluster, extra_args=()):
+        raise RuntimeError(f"boom with {self.api_token}")
+
+
+def test_exception_of_a_setup_provider_is_the_reason_of_the_failure_without_secrets():
+    cluster = Cluster("c", cloud_provider=Pair(), setup_provider=Raising("T0KEN"))
+    job = SetupJob(
+        cluster=cluster.record, key=KeyPair(name="", public_path="", private_path=""), known_hosts_path=""
+    )
+    result = SetupPort(cluster).setup(job, ignore)
+    assert result == SetupResult(error="Raising has failed: RuntimeError: boom with ********")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from elasticluster.config.differences import Difference, Fate, differences, least_numbers
+from elasticluster.config.differences import Difference, Fate, differences, least_numbers, settled
 from elasticluster.config.masking import MASK
 from elasticluster.config.template import KindTemplate, Template
 from elasticluster.model import ClusterRecord, ComponentRef, Login, NodeRecord, NodeSpec, NodeState
@@ -59,6 +59,10 @@ def applied(subject, stored, wanted):
 
 def kept(subject, stored, wanted, *remedy):
     return Difference(subject=subject, stored=stored, wanted=wanted, fate=Fate.KEPT, remedy=remedy)
+
+
+def made_of(subject, stored, wanted, fate=Fate.KEPT):
+    return Difference(subject=subject, stored=stored, wanted=wanted, fate=fate, made_of="compute")
 
 
 def set_up(subject, stored, wanted):
@@ -179,16 +183,25 @@ def test_kind_that_the_template_has_no_more():
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_what_nodes_are_made_of_stays_where_there_are_machines(spec, texts):
-    assert differences(cluster(), with_spec(**spec)) == (kept(*texts),)
-    assert differences(cluster(instances=False), with_spec(**spec)) == (applied(*texts),)
+    assert differences(cluster(), with_spec(**spec)) == (made_of(*texts),)
+    assert differences(cluster(instances=False), with_spec(**spec)) == (made_of(*texts, Fate.APPLIED),)
+
+
+def test_what_the_cloud_has_decides_what_becomes_of_nodes_and_of_nothing_else():
+    wanted = replace(with_spec(flavor="2cpu-4ram"), ssh_to="compute")
+    found = differences(cluster(), wanted)
+    assert [one.fate for one in settled(found, {"compute"})] == [Fate.APPLIED, Fate.KEPT]
+    assert [one.fate for one in settled(found, {"frontend"})] == [Fate.APPLIED, Fate.APPLIED]
+    lost = differences(cluster(instances=False), with_spec(flavor="2cpu-4ram"))
+    assert [one.fate for one in settled(lost, {"compute"})] == [Fate.KEPT]
 
 
 def test_nodes_of_one_kind_that_are_not_the_same_are_named():
     nodes = cluster().nodes
     big = replace(nodes[2], spec=replace(COMPUTE, flavor="4cpu-8ram"))
     mixed = cluster(nodes=(*nodes[:2], big))
-    assert differences(mixed, TEMPLATE) == (kept("flavor of compute002", "4cpu-8ram", "1cpu-2ram"),)
-    both = kept("flavor of compute nodes", "1cpu-2ram or 4cpu-8ram", "2cpu-2ram")
+    assert differences(mixed, TEMPLATE) == (made_of("flavor of compute002", "4cpu-8ram", "1cpu-2ram"),)
+    both = made_of("flavor of compute nodes", "1cpu-2ram or 4cpu-8ram", "2cpu-2ram")
     assert differences(mixed, with_spec(flavor="2cpu-2ram")) == (both,)
 
 
@@ -205,3 +218,14 @@ def test_secrets_are_not_shown():
     wanted = replace(TEMPLATE, cloud=with_secrets("new"))
     expected = (applied("password", MASK, MASK), applied("ticket", MASK, MASK))
     assert differences(record, wanted, secrets={"ticket"}) == expected
+
+
+@pytest.mark.parametrize("side", ["stored", "wanted"])
+def test_secret_that_was_put_into_another_value_is_not_shown(side):
+    variables = {"frontend": {"db_password": "hunter22", "greeting": "welcome hunter22"}, "compute": {}}
+    with_secret = replace(SETUP, args={**SETUP.args, "environment_vars": variables})
+    setups = {"stored": SETUP, "wanted": SETUP, side: with_secret}
+    found = differences(cluster(setup=setups["stored"]), replace(TEMPLATE, setup=setups["wanted"]))
+    greeting = next(one for one in found if one.subject == "frontend_var_greeting")
+    assert getattr(greeting, side) == f"welcome {MASK}"
+    assert "hunter22" not in str(found)

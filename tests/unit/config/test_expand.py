@@ -92,6 +92,38 @@ def test_old_and_new_name_of_a_key_with_two_values_are_a_problem(path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("[cloud/a]\nauto_ip_assignment=False\nrequest_floating_ip=True\n", "cloud/a"),
+        ("[setup/a]\nssh_pipelining=no\nansible_ssh_pipelining=False\n", "setup/a"),
+    ],
+)
+def test_two_names_of_a_key_that_say_the_same_are_fine(path: Path, text: str, name: str) -> None:
+    assert section(path, text, name).problems == []
+
+
+def test_names_of_opposites_that_both_say_yes_are_a_problem(path: Path) -> None:
+    [problem] = section(path, "[cloud/a]\nauto_ip_assignment=yes\nrequest_floating_ip=yes\n").problems
+    assert problem.message == f"means the opposite of 'auto_ip_assignment' ({path}:2); remove one"
+
+
+def test_later_file_wins_in_whatever_words_it_is_written(path: Path) -> None:
+    later = path.with_name("later")
+    path.write_text("[cluster/a]\nsetup=x\nsetup_provider=x\nimage=x\n")
+    later.write_text("[cluster/a]\nimage_id=y\nsetup=y\n")
+    found = Sections(read_files([path, later])).get("cluster/a")
+    assert found is not None
+    assert (found.text("setup"), found.text("image_id"), found.problems) == ("y", "y", [])
+
+
+def test_what_a_script_does_not_mean_as_a_name_is_left_alone(path: Path) -> None:
+    text = "[cloud/a]\nh=x\nimage_userdata=\n  #cloud-config\n  date +%(H)s %(h)s\n"
+    found = section(path, text)
+    assert found.text("image_userdata") == "\n#cloud-config\ndate +%(H)s x"
+    assert found.problems == []
+
+
+@pytest.mark.parametrize(
     ("written", "meant"),
     [("True", "no"), ("no", "yes"), ("perhaps", "perhaps")],
     ids=["yes", "no", "neither"],

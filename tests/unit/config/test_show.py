@@ -139,6 +139,40 @@ def test_secrets_are_masked_also_where_they_were_put_into_other_values(shown, fi
     assert not any(secret in str(found) for secret in ("hunter22", "abcdef", "token12345", "xyz"))
 
 
+def test_short_secret_is_masked_where_it_was_put_and_not_where_the_same_word_is(shown, files, monkeypatch):
+    monkeypatch.setenv("MY_PASS", "debian")
+    text = files.good.replace(
+        "[cluster/slurm]\n",
+        "global_var_db_password=debian\nglobal_var_q=a%(global_var_db_password)s\n"
+        "global_var_r=b$MY_PASS\n[cluster/slurm]\n",
+    )
+    compute = shown(text)["cluster/slurm/compute"]
+    assert compute["compute_var_q"][0] == f"a{MASK}"
+    assert compute["compute_var_r"][0] == f"b{MASK}"
+    assert (compute["image_user"][0], compute["image_id"][0]) == ("debian", "debian-13")
+
+
+def test_keys_of_libcloud_that_no_table_knows_are_masked(shown, files):
+    text = files.good.replace("provider=toy", "provider=libcloud\ndriver_name=exoscale\nkey=abc\nticket=def")
+    cloud = shown(text.replace("region=north\n", ""))["cloud/here"]
+    assert {name: value for name, (value, _) in cloud.items()} == {
+        "provider": "libcloud",
+        "driver_name": "exoscale",
+        "key": MASK,
+        "ticket": MASK,
+    }
+
+
+def test_names_of_keys_with_secrets_in_their_values_are_told(files):
+    text = files.good.replace(
+        "[cluster/slurm]\n",
+        "global_var_db_password=abc\nglobal_var_q=a%(global_var_db_password)s\n[cluster/slurm]\n",
+    )
+    names = files.read(text).secret_names("slurm")
+    assert {"compute_var_db_password", "compute_var_q"} <= names
+    assert "image_id" not in names
+
+
 def test_template_with_mistakes_is_not_shown(files):
     configuration = files.read(files.good.replace("flavor=small", "flavour=small"))
     with pytest.raises(ConfigurationError, match=r"\[cluster/slurm\] flavour: unknown key"):

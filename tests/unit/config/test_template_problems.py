@@ -96,7 +96,40 @@ from elasticluster.exceptions import ConfigurationError, TemplateNotFound
             "7: [setup/slurm] ansible_forks:",
             "expected 1 or more, not '0'",
         ),
+        (
+            "[setup/slurm]",
+            "[setup/slurm]\nbig_mem_groups=x",
+            "7: [setup/slurm] big_mem_groups:",
+            (
+                "'big_mem' cannot be a kind of node: "
+                "use letters, digits and hyphens; begin with a letter or digit and do not end in a digit"
+            ),
+        ),
+        (
+            "[setup/slurm]",
+            "[setup/slurm]\nglobal_vars_proxy_url=x",
+            "7: [setup/slurm] global_vars_proxy_url:",
+            "unknown key; did you mean 'global_var_proxy_url'?",
+        ),
+        (
+            "flavor=small",
+            "flavor=small\nfrontend-var_proxy_url=x",
+            "15: [cluster/slurm] frontend-var_proxy_url:",
+            "unknown key; did you mean 'frontend_var_proxy_url'?",
+        ),
+        (
+            "region=north",
+            "region=north\npassword hunter22-secret=",
+            "4: [cloud/here] password …:",
+            "unknown key",
+        ),
         # numbers of nodes
+        (
+            "compute_nodes=2",
+            "compute_nodes=2\ncompute_node_min=1",
+            "17: [cluster/slurm] compute_node_min:",
+            "unknown key; did you mean 'compute_nodes_min'?",
+        ),
         (
             "[cluster/slurm]",
             "global_groups=x\n[cluster/slurm]\nglobal_nodes=1",
@@ -263,16 +296,40 @@ def test_private_key_without_its_public_half_is_a_problem(files: SimpleNamespace
     )
 
 
-@pytest.mark.parametrize("command", ["no-such-program %%h", "~/no-such-program %h %p", "/no/such/program"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "no-such-program %%h",
+        "~/no-such-program %h %p",
+        "/no/such/program",
+        "exec no-such-program",
+        "A=1 B= no-such-program",
+    ],
+)
 def test_proxy_command_that_does_not_exist_is_a_problem(files: SimpleNamespace, command: str) -> None:
     [problem] = files.problems(f"{files.good}\nssh_proxy_command={command}\n")
     assert "[cluster/slurm] ssh_proxy_command: there is no program '" in problem
 
 
-@pytest.mark.parametrize("command", ["ssh -W %h:%p gate", "$(cat /gate) %h", "'/my programs/gate' %h"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ssh -W %h:%p gate",
+        "$(cat /gate) %h",
+        "'/my programs/gate' %h",
+        "exec ssh -W %h:%p gate",
+        "FOO=1 ssh -W %h:%p gate",
+        "cd /; ssh -W %h:%p gate",
+    ],
+)
 def test_proxy_command_that_may_exist_is_let_through(files: SimpleNamespace, command: str) -> None:
     template = files.read(f"{files.good}\nssh_proxy_command={command}\n").template("slurm")
     assert template.login.proxy_command == command
+
+
+def test_proxy_command_none_is_no_proxy(files: SimpleNamespace) -> None:
+    template = files.read(f"{files.good}\nssh_proxy_command=none\n").template("slurm")
+    assert template.login.proxy_command == ""
 
 
 def test_key_file_that_does_not_exist_is_named(files: SimpleNamespace) -> None:

@@ -40,6 +40,8 @@ def test_text_becomes_what_the_type_says(kind: KeyType, text: str, value: object
         ("int", "9" * 80, f"expected a whole number, not '{'9' * 60}…'"),
         ("int", "1\nx  y", "expected a whole number, not '1 x y'"),
         ("float", "cheap", "expected a number, not 'cheap'"),
+        ("float", "6_00", "expected a number, not '6_00'"),
+        ("float", "\u0663", "expected a number, not '\u0663'"),
         ("float", "nan", "expected a number, not 'nan'"),
         ("bool", "maybe", "expected yes or no, not 'maybe'"),
         ("url", "example.org", "expected a URL such as https://host/path, not 'example.org'"),

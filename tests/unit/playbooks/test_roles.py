@@ -43,7 +43,8 @@ def test_site_has_a_play_for_each_group() -> None:
 
 @pytest.mark.parametrize("playbook", sorted(PLAYBOOKS.glob("*.yml")), ids=lambda path: path.name)
 def test_task_that_hangs_does_not_hold_up_a_play_for_ever(playbook: Path) -> None:
-    assert all(0 < play["timeout"] <= 1800 for play in load(playbook))
+    plays = [play for play in load(playbook) if "ansible.builtin.import_playbook" not in play]
+    assert all(0 < play["timeout"] <= 1800 for play in plays)
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.role)

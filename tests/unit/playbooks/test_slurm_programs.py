@@ -132,7 +132,7 @@ def test_service_that_never_answers_says_what_was_said_last(node: Path) -> None:
 def controller(node: Path) -> Path:
     """Return a folder with a controller that has run before, and has jobs."""
     (node / "clustername").write_text("mine|129")
-    (node / "jobs").write_text("main 3\nshort,main 4_[1-3]\n")
+    (node / "jobs").write_text("main 3 RUNNING\nshort,main 4_[1-3] PENDING\n")
     install(node, "squeue", "cat jobs")
     return node
 
@@ -176,8 +176,14 @@ def test_partition_that_has_jobs_stays(controller: Path, partitions: list[str], 
 
 
 def test_only_some_of_many_jobs_are_named(controller: Path) -> None:
-    (controller / "jobs").write_text("".join(f"main {number}\n" for number in range(1, 9)))
+    (controller / "jobs").write_text("".join(f"main {number} PENDING\n" for number in range(1, 9)))
     assert "partition main with jobs 1, 2, 3, 4, 5 and 3 more;" in guard(controller, "mine", "new")
+
+
+def test_job_that_has_ended_does_not_keep_its_partition(controller: Path) -> None:
+    (controller / "jobs").write_text("short 4 COMPLETING\nmain 5 SUSPENDED\n")
+    assert guard(controller, "mine", "main") == ""
+    assert "partition main with job 5;" in guard(controller, "mine", "short")
 
 
 def test_controller_that_is_down_can_be_set_up_again(controller: Path) -> None:

@@ -117,7 +117,27 @@ def test_create_refuses_an_answer_without_an_id() -> None:
 
     error = Silent([]).create_instances(request("w1")).failures["w1"]
     assert isinstance(error, InstanceError)
-    assert str(error) == "Silent.start_instance returned None for node 'w1', not the id of an instance."
+    assert error.message == (
+        "Silent.start_instance returned None for node 'w1', not the id of an instance as text."
+    )
+
+
+@pytest.mark.parametrize("answer", [3, {"instance_id": 3}])
+def test_machine_whose_id_is_no_text_does_not_run_on_unknown_to_anybody(answer: Any) -> None:
+    class Numbers(Shelf):
+        def start_instance(self, *args: Any, **kwargs: Any) -> Any:
+            self.machines[3] = {}  # type: ignore[index]
+            return answer
+
+    provider = Numbers([])
+    error = provider.create_instances(request("w1")).failures["w1"]
+    said = "Numbers.start_instance returned 3 for node 'w1', not the id of an instance as text"
+    assert (error.message, provider.machines) == (f"{said}; its machine was destroyed again.", {})
+    provider.stop_instance = lambda instance_id: 1 / 0  # type: ignore[assignment, method-assign, return-value]
+    assert provider.create_instances(request("w1")).failures["w1"].message == (
+        f"{said}; its machine may run, and nobody else knows of it: "
+        "stop_instance failed: ZeroDivisionError: division by zero."
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,6 +150,8 @@ def test_create_refuses_an_answer_without_an_id() -> None:
         (["node.example.org:2222"], "node.example.org", None, 2222),
         (["2001:db8::7"], "2001:db8::7", None, 22),
         (["[2001:db8::7]:2222", "fd00::1"], "2001:db8::7", "fd00::1", 2222),
+        (["fe80::1", "169.254.3.4", "10.0.0.9"], None, "10.0.0.9", 22),
+        (["10.0.0.5:2222", "198.51.100.7"], "198.51.100.7", "10.0.0.5", 22),
     ],
 )
 def test_list_sorts_addresses(addresses: list[str], public: str, private: str, port: int) -> None:
@@ -197,6 +219,42 @@ def test_list_keeps_an_instance_that_cannot_be_looked_at(trouble: Exception, rea
         "id-w2": (InstanceState.PENDING, reason),
         "id-w3": (InstanceState.RUNNING, ""),
     }
+
+
+@pytest.mark.parametrize("answer", [b"10.0.0.1", "10.0.0.1", 7, [7]])
+def test_machine_with_addresses_that_are_none_is_listed_with_the_reason_and_can_be_stopped(
+    answer: Any,
+) -> None:
+    provider = Shelf(["10.0.0.1"])
+    provider.create_instances(request("w1"))
+    provider.addresses = answer
+    [instance] = provider.list_instances()
+    assert instance.state is InstanceState.PENDING
+    assert instance.reason.startswith("get_ips failed: TypeError: ")
+    assert not provider.stop_instances(["id-w1"])
+    assert not provider.machines
+
+
+def test_machine_without_any_answer_about_its_addresses_has_none() -> None:
+    class Mute(Shelf):
+        def get_ips(self, instance_id: str) -> Any:
+            return None
+
+    provider = Mute(["10.0.0.1"])
+    provider.create_instances(request("w1"))
+    [instance] = provider.list_instances()
+    assert (instance.state, instance.public_ip, instance.reason) == (InstanceState.RUNNING, None, "")
+
+
+def test_what_a_provider_says_is_told_without_the_secrets_that_it_was_made_with() -> None:
+    class Chatty(Shelf):
+        def is_instance_running(self, instance_id: str) -> bool:
+            raise OSError(f"no login for {self.init_arguments['config_password']}")
+
+    provider = Chatty(["10.0.0.1"], config_password="pw1")  # noqa: S106
+    provider.create_instances(request("w1"))
+    [instance] = provider.list_instances()
+    assert instance.reason == "is_instance_running failed: OSError: no login for ********"
 
 
 def test_list_leaves_out_an_instance_that_is_gone() -> None:

@@ -109,6 +109,7 @@ def test_registry_names_what_is_missing_of_an_incomplete_class(third_party: str)
             "cannot be imported: module 'third_party_clouds' has no attribute 'None_'",
         ),
         ("third_party_clouds:number", "is not a class but 7."),
+        ("subprocess:Popen", "is no subclass of elasticluster.providers.AbstractCloudProvider."),
     ],
 )
 def test_registry_tells_why_an_import_path_does_not_work(third_party: str, path: str, why: str) -> None:
@@ -137,7 +138,9 @@ def test_keys_are_read_without_loading_provider_or_sdk() -> None:
 
 
 SETUPS = """
-from elasticluster.providers import AbstractSetupProvider
+from elasticluster.providers import AbstractCloudProvider, AbstractSetupProvider
+
+class Keyless(AbstractCloudProvider): pass
 
 class Script(AbstractSetupProvider):
     def __init__(self, script, groups=None): self.script, self.groups = script, groups
@@ -151,6 +154,9 @@ class Whatever(AbstractSetupProvider):
 
 class Picky(Script):
     def __init__(self, script): raise LookupError(f"no {script} here")
+
+class Shy(Script):
+    def __init__(self, password): raise LookupError(f"not with {password}")
 """
 OF_SECTION = {"groups": {"a": ["b"]}, "environment_vars": {}, "sudo": True, "sudo_user": "root"}
 
@@ -190,6 +196,14 @@ def test_registry_tells_what_a_constructor_raised(third_party_setups: str) -> No
     )
 
 
+def test_registry_does_not_tell_a_secret_that_a_constructor_raised(third_party_setups: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        registry.setup_provider(ComponentRef(type=f"{third_party_setups}:Shy", args={"password": "pw1"}))
+    assert caught.value.message == (
+        "The setup provider 'third_party_setups:Shy' cannot be made: LookupError: not with ********"
+    )
+
+
 def test_registry_tells_what_an_import_raised(third_party_setups: str) -> None:
     assert refused(ComponentRef(type="third_party_broken:Any")).message == (
         "The cloud provider 'third_party_broken:Any' cannot be imported: ZeroDivisionError: division by zero"
@@ -198,5 +212,5 @@ def test_registry_tells_what_an_import_raised(third_party_setups: str) -> None:
 
 def test_provider_without_tables_has_no_keys_to_check(third_party: str, third_party_setups: str) -> None:
     assert registry.cloud_tables(f"{third_party}:Mine") is not None
-    assert registry.cloud_tables(f"{third_party_setups}:Script") is None
+    assert registry.cloud_tables(f"{third_party_setups}:Keyless") is None
     assert registry.setup_keys(f"{third_party_setups}:Script") is None

@@ -1,8 +1,10 @@
 """The repository in a database, under its documented name and from the command line."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +55,40 @@ def test_another_computer_learns_the_host_keys(clusters, tmp_path):
     assert known.parent == tmp_path / "elsewhere"
     assert "compute001" in known.read_text()
     assert "ssh-ed25519 AAAA" in known.read_text()
+
+
+def test_another_computer_learns_what_has_changed(clusters, tmp_path):
+    cluster = store(clusters)
+    elsewhere = SqlRepository(f"sqlite:///{tmp_path}/clusters.db", str(tmp_path / "elsewhere"))
+    node = cluster.get_node_by_name("compute001")
+    for key, address in (("AAAA", "10.0.0.7"), ("BBBB", "10.0.0.7"), ("BBBB", "10.0.0.8")):
+        node.record = replace(node.record, host_keys=(f"ssh-ed25519 {key}",), private_ip=address)
+        clusters.save_or_update(cluster)
+        known = Path(elsewhere.get("slurm").known_hosts_file)
+        assert known.read_text() == f"compute001,{address} ssh-ed25519 {key}\n"
+
+
+def test_known_hosts_are_left_to_the_command_that_works_on_the_cluster(clusters, tmp_path):
+    cluster = store(clusters)
+    node = cluster.get_node_by_name("compute001")
+    node.record = replace(node.record, host_keys=("ssh-ed25519 AAAA",), private_ip="10.0.0.7")
+    clusters.save_or_update(cluster)
+    known = tmp_path / "files" / "slurm.known_hosts"
+    known.write_text("compute001,10.0.0.7 ssh-ed25519 BBBB\n")  # pinned, and not stored yet
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.setsid()
+        with clusters.store.lock("slurm"):
+            os.write(writer, b"x")
+            time.sleep(60)
+    try:
+        os.read(reader, 1)
+        assert clusters.get("slurm").record == cluster.record
+        assert "BBBB" in known.read_text()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_there_are_no_files_to_convert(clusters):

@@ -43,6 +43,12 @@ def test_cluster_of_a_third_partys_repository_comes_back_whole(table):
         table.get("slurm")
 
 
+def test_database_of_the_example_is_for_its_owner_only_in_any_folder(table, tmp_path):
+    (tmp_path / "table").mkdir(mode=0o755)
+    store(table)
+    assert (tmp_path / "table" / "clusters.db").stat().st_mode & 0o077 == 0
+
+
 def test_engine_stores_and_forgets_by_the_four_methods(table):
     record = store(table).record
     changed = record.with_nodes(replace(record.nodes[0], instance_id="i-1"))

@@ -29,6 +29,7 @@ partition|big|down
       1 jobs|main|COMPLETING
      12 jobs|main|PENDING
       2 jobs|gone|PENDING
+      5 jobs|main,big|PENDING
       9 jobs|main|COMPLETED
 something else
 """.splitlines()
@@ -51,8 +52,8 @@ def test_lines_of_slurm_are_understood() -> None:
         "compute006": Worker(state="missing", usable=False, reason="the controller does not know it"),
     }
     assert said.partitions == (
-        Partition(name="main", state="up", running=4, pending=12),
-        Partition(name="big", state="down"),
+        Partition(name="main", state="up", running=4, pending=17),
+        Partition(name="big", state="down", pending=5),
         Partition(name="gone", state="unknown", pending=2),
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from elasticluster.setup.own_playbooks import named_groups
 from elasticluster.setup.services import ALIASES, KNOWN_GROUPS, SHIPPED_GROUPS
-from elasticluster.setup.settings import Settings
+from elasticluster.setup.settings import PLAYBOOKS, Settings, own_playbook
 from elasticluster.setup.vocabulary import Vocabulary
 
 SHIPPED = ", ".join(sorted(SHIPPED_GROUPS))
@@ -131,6 +131,96 @@ def test_unknown_variable_is_a_problem_unless_a_playbook_of_ones_own_may_know_it
             == "no role knows it; did you mean 'slurm_partition'?"
         )
         assert words.variable_problem("ansible_port", "22") == ""
+
+
+def test_variable_that_a_playbook_of_ones_own_has_in_its_text_is_its_own(playbook: Path) -> None:
+    task = playbook.parent / "roles/mine/tasks/main.yml"
+    task.parent.mkdir(parents=True)
+    task.write_text("- ansible.builtin.debug: {var: slurm_users_list}\n")
+    playbook.write_text("- hosts: all\n  vars: {x: '{{ slurm_worker }}'}\n- import_playbook: more.yml\n")
+    (playbook.parent / "more.yml").write_text("- hosts: '{{ kubernetes_version }}'\n")
+    words = Vocabulary(Settings(groups={}, before=str(playbook)))
+    assert [words.variable_problem(name, "x") for name in ("slurm_users_list", "slurm_worker")] == ["", ""]
+    assert words.variable_problem("slurm_workres", "x").endswith("did you mean 'slurm_workers'?")
+    assert words.variable_warning("kubernetes_version") == ""
+
+
+@pytest.mark.parametrize("name", ["kubernetes_version", "SGE_CELL", "lmod_version"])
+def test_variable_of_a_role_that_is_not_shipped_is_a_warning(playbook: Path, name: str) -> None:
+    words = Vocabulary(Settings(groups={}))
+    assert words.variable_problem(name, "1.19") == ""
+    assert words.variable_warning(name) == (
+        "has no effect: it belongs to a role that is not part of this version"
+    )
+    assert Vocabulary(Settings(groups={}, playbook=str(playbook))).variable_warning(name) == ""
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("ansible_ssh_pipelning", "ansible_ssh_pipelining"),
+        ("ansible_fork", "ansible_forks"),
+        ("ansible_extra_agrs", "ansible_extra_args"),
+        ("ansible_comand", "ansible_command"),
+        ("ansible_pyton_interpreter", "ansible_python_interpreter"),
+    ],
+)
+def test_key_that_is_nearly_one_of_ansible_is_a_warning(key: str, meant: str) -> None:
+    words = Vocabulary(Settings(groups={}))
+    said = f"Ansible has nothing of that name; did you mean '{meant}'?"
+    assert (words.key_warning(key), words.variable_warning(key)) == (said, said)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ansible_forks",
+        "ansible_host_key_checking",
+        "ansible_ssh_common_args",
+        "ansible_become_pass",
+        "ansible_module_dir",
+        "ansible_my_own",
+        "before",
+    ],
+)
+def test_key_that_ansible_has_or_that_is_like_none_is_fine(key: str) -> None:
+    assert Vocabulary(Settings(groups={})).key_warning(key) == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("ansible_command", "/no/ansible-playbook -v", "there is no program '/no/ansible-playbook'"),
+        ("ansible_command", "'x", "expected words quoted as for a shell: no closing quotation"),
+        ("ansible_extra_args", '--diff "x', "expected words quoted as for a shell: no closing quotation"),
+        ("ansible_module_dir", "/no/such", "'/no/such' is no folder"),
+        ("ansible_command", "true -v", ""),
+        ("ansible_extra_args", '--diff "x y"', ""),
+        ("ansible_module_dir", "/", ""),
+        ("storage_path", "/no/such", ""),
+    ],
+)
+def test_value_that_ansible_could_not_use_is_a_problem(key: str, value: str, problem: str) -> None:
+    assert Vocabulary(Settings(groups={})).key_problem(key, value) == problem
+
+
+def test_playbook_that_ansible_would_refuse_is_a_problem_of_its_key(playbook: Path) -> None:
+    playbook.write_text("- include: other.yml\n")
+    words = Vocabulary(Settings(groups={}))
+    for key in ("playbook_path", "before", "after"):
+        assert words.key_problem(key, str(playbook)) == (
+            "the playbook is no list of plays: line 1: there is no 'hosts'"
+        )
+
+
+@pytest.mark.parametrize("name", ["site.yml", "main.yml"])
+def test_playbook_that_comes_along_is_nobodys_own(name: str, playbook: Path) -> None:
+    assert own_playbook(str(PLAYBOOKS / name)) == ""
+    assert (PLAYBOOKS / name).is_file()
+    assert (own_playbook(str(playbook)), own_playbook("")) == (str(playbook), "")
 
 
 def test_older_variable_without_effect_is_a_warning(playbook: Path) -> None:

@@ -330,6 +330,14 @@ NO_NODE = "node 'compute001' has a name, user, address or host key that is none.
         (node(host_keys=["ssh-ed25519 AAAA\n* ssh-rsa BBBB"]), NO_NODE),
         (node(name="../x"), "node '../x' has a name, user, address or host key that is none."),
         (node(spec={**codec.plain(SPEC), "image_user": "-l"}), NO_NODE),
+        (node(ssh_port=-5), "node 'compute001' has no port of SSH: -5."),
+        (node(spec={**codec.plain(SPEC), "kind": "\x1b[31mx\n"}), "'?[31mx?' is no kind of node."),
+        (node(spec={**codec.plain(SPEC), "flavor": "a\nb"}), "'a?b' is the name of no flavor."),
+        (lambda d: d["cluster"].update(kinds=["a" * 300]), f"'{'a' * 300}' is no kind of node."),
+        (
+            lambda d: d["cluster"].update(template="a\n\x1b[31mRED"),
+            "'a??[31mRED' is the name of no template.",
+        ),
     ],
 )
 def test_record_that_no_cluster_has_is_refused(

@@ -212,15 +212,26 @@ def test_failing_migration_is_damage() -> None:
 @pytest.mark.parametrize(
     ("extra", "problem"),
     [
-        ({"path": Path("/x")}, "a PosixPath cannot be written as JSON"),
-        ({"ports": {22: "ssh"}}, "the key 22 is not a text"),
-        ({"ratio": float("nan")}, "nan cannot be written as JSON"),
+        (
+            {"path": Path("/x")},
+            "cluster.extra.path: something of type 'PosixPath' cannot be written as JSON",
+        ),
+        ({"ports": {22: "ssh"}}, "cluster.extra.ports: the key 22 is not a text"),
+        ({"ratio": [1.5, float("nan")]}, "cluster.extra.ratio[1]: nan cannot be written as JSON"),
     ],
 )
 def test_what_json_cannot_hold_is_refused(extra: dict[str, Json], problem: str) -> None:
     with pytest.raises(StateError) as caught:
         encode(replace(CLUSTER, extra=extra))
-    assert str(caught.value) == f"Cluster `slurm` cannot be stored: {problem}."
+    assert caught.value.message == f"Cluster `slurm` cannot be stored: {problem}."
+
+
+def test_node_with_what_json_cannot_hold_is_named() -> None:
+    node = CLUSTER.nodes[0]
+    wrong = replace(node, spec=replace(node.spec, extra={"thing": object()}))
+    with pytest.raises(StateError) as caught:
+        encode(CLUSTER.with_nodes(wrong))
+    assert f"cluster.nodes[{node.name}].spec.extra.thing: " in caught.value.message
 
 
 def test_thousand_nodes_are_decoded_within_the_budget_of_list() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from elasticluster.exceptions import ClusterLocked
+from elasticluster.state.lock import this_process
 from elasticluster.state.store import DiskStore
 
 HOLDER = """
@@ -96,6 +97,12 @@ def test_lock_of_a_killed_command_lasts_until_its_last_child_is_dead(
     with store.lock("slurm"):
         assert time.monotonic() - began > 0.4
         assert not orphan.alive
+
+
+def test_others_are_told_no_password_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "elasticluster -s postgresql://me:s3cret@db/x setup slurm -- -e db_password=s3cret"
+    monkeypatch.setattr(sys, "argv", line.split())
+    assert this_process()["command"] == "elasticluster -s … setup slurm"
 
 
 def test_lock_of_a_command_that_lives_is_not_waited_for(store: DiskStore, orphan: Orphan) -> None:

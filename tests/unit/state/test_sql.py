@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from elasticluster.exceptions import ConfigurationError, StateError
+from elasticluster.exceptions import ClusterNotFound, ConfigurationError, StateError
 from elasticluster.model import ClusterRecord, ComponentRef, NodeRecord, NodeSpec
 from elasticluster.state.sql import SqlStore
 
@@ -58,6 +58,34 @@ def test_looking_makes_no_database(store: SqlStore, file: Path) -> None:
     assert store.names() == []
     store.delete("slurm")
     assert not file.parent.exists()
+
+
+def test_looking_makes_no_tables_in_a_database_of_somebody_else(store: SqlStore, file: Path) -> None:
+    file.parent.mkdir()
+    change(file, "CREATE TABLE bookmarks (url TEXT)")
+    before = file.read_bytes()
+    assert store.names() == []
+    with pytest.raises(ClusterNotFound):
+        store.load("slurm")
+    assert file.read_bytes() == before
+
+
+def test_link_to_a_database_is_locked_as_the_database_itself(
+    store: SqlStore, file: Path, tmp_path: Path
+) -> None:
+    store.save(CLUSTER)
+    (tmp_path / "link.db").symlink_to(file)
+    linked = SqlStore(f"sqlite:///{tmp_path}/link.db", str(tmp_path))
+    with linked.lock("slurm"):
+        assert [path.name for path in file.parent.glob("*.lock")] == ["clusters.db.slurm.lock"]
+
+
+def test_files_are_in_the_same_folder_however_the_url_is_written() -> None:
+    urls = ("me@localhost/c", "me:pw@localhost:5432/c", "127.0.0.1/c", "LOCALHOST/c?sslmode=prefer", "/c")
+    folders = {SqlStore(f"postgresql://{url}").path.name for url in urls}
+    assert len(folders) == 1
+    others = {SqlStore(f"postgresql://{url}").path.name for url in ("h/c", "localhost:5433/c", "localhost/d")}
+    assert len(folders | others) == 4
 
 
 def test_generated_private_key_is_not_in_the_database(store: SqlStore, file: Path) -> None:
@@ -209,6 +237,7 @@ def test_password_is_in_no_error(tmp_path: Path) -> None:
     [
         ("sqlite://", "The database URL 'sqlite://' names no file."),
         ("sqlite:///:memory:", "The database URL 'sqlite:///%3Amemory%3A' names no file."),
+        ("sqlite:///x.db?mode=ro", "The database URL 'sqlite:///x.db?mode=ro' has options: mode."),
         ("oracle://u:s3cret@h/x", "Clusters cannot be stored in a database of type 'oracle'."),
         (
             "postgresql+pg8000://u:s3cret@h/x",

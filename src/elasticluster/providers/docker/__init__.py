@@ -6,6 +6,7 @@ Docker SDK with the first call to the container engine.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.config.keys import Key
@@ -30,8 +31,29 @@ CLOUD_KEYS: tuple[Key, ...] = (
 )
 """Keys of ``[cloud/NAME]`` for ``provider=docker``, besides ``provider``."""
 
-NODE_KEYS: tuple[Key, ...] = ()
-"""Keys of ``[cluster/NAME]`` and ``[cluster/NAME/KIND]`` that only this provider knows: none."""
+
+def _flavor_problem(flavor: str, cloud: Mapping[str, Any]) -> str:
+    """Return why there is no such flavor; empty if there is one."""
+    from elasticluster.exceptions import ConfigurationError, FlavorError
+    from elasticluster.providers.docker.flavors import custom_flavors, parse_flavor
+
+    try:
+        parse_flavor(flavor, custom_flavors(cloud.get("flavors", ())))
+    except (ConfigurationError, FlavorError) as exc:
+        return f"{exc.message} {exc.hint}".strip()
+    return ""
+
+
+NODE_KEYS: tuple[Key, ...] = (
+    Key(
+        "flavor",
+        "str",
+        required=True,
+        help="size of a node: `2cpu-4ram` has 2 processors and 4 GiB of memory; or one of `flavors`",
+        check=_flavor_problem,
+    ),
+)
+"""Keys of ``[cluster/NAME]`` and ``[cluster/NAME/KIND]`` of which this provider has more to say."""
 
 __all__ = ["CLOUD_KEYS", "NODE_KEYS", "DockerProvider"]
 

@@ -170,9 +170,7 @@ class DockerProvider(AbstractCloudProvider):
     def capture_instances(self, requests: Sequence[ImageRequest]) -> Mapping[str, CloudProviderError]:
         """Stop containers and make images of them; what is on volumes, as ``/home``, is not in them."""
         wanted = {request.instance_id: request for request in requests}
-        return errors_of(
-            attempt_all(lambda one: prepared.capture(self._engine, wanted[one]), [*wanted], WORKERS)
-        )
+        return errors_of(attempt_all(lambda one: self._capture(wanted[one]), [*wanted], WORKERS))
 
     def list_images(self) -> list[PreparedImage]:
         """Return all images made of containers, with one call."""
@@ -312,16 +310,39 @@ class DockerProvider(AbstractCloudProvider):
 
     def _remove(self, instance_id: str) -> None:
         with self._engine.use(f"remove the container '{instance_id}'", InstanceError) as api:
+            _unless_missing(self._own, api, instance_id)
             _remove_container(api, instance_id)
 
     def _pause(self, instance_id: str) -> None:
         with self._engine.use(f"stop the container '{instance_id}'", InstanceError) as api:
+            self._own(api, instance_id)
             api.stop(instance_id, timeout=_STOP_TIMEOUT)
+
+    def _capture(self, request: ImageRequest) -> None:
+        with self._engine.use(f"look at the container '{request.instance_id}'", ImageError) as api:
+            self._own(api, request.instance_id)
+        prepared.capture(self._engine, request)
+
+    def _own(self, api: APIClient, instance_id: str) -> Mapping[str, Any]:
+        """Return what the engine says of a container of ours: a record may name any, whoever wrote it.
+
+        Raises:
+            InstanceError: it is not one of ours, or of another cluster than the one whose record names it.
+        """
+        found: Mapping[str, Any] = api.inspect_container(instance_id)
+        uuid = labels.to_tags(found["Config"]["Labels"] or {}).uuid
+        known = self._known.get(instance_id)
+        if not uuid or (known and known.uuid != uuid):
+            raise InstanceError(
+                f"The container '{instance_id}' is left alone: it is no node of this cluster.",
+                hint=f"`docker inspect {instance_id}` says what it is.",
+            )
+        return found
 
     def _resume(self, instance_id: str) -> None:
         self._resumed.add(instance_id)
         with self._engine.use(f"start the container '{instance_id}'", InstanceError) as api:
-            if api.inspect_container(instance_id)["State"]["Paused"]:  # by hand: it was frozen as it ran
+            if self._own(api, instance_id)["State"]["Paused"]:  # by hand: it was frozen as it ran
                 api.unpause(instance_id)
             else:
                 api.start(instance_id)

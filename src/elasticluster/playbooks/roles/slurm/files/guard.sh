@@ -19,9 +19,9 @@ case $kept in
 esac
 
 systemctl is-active --quiet slurmctld || exit 0
-jobs=$(timeout 20 squeue --noheader --all --format="%P %i" 2>/dev/null) || exit 0 # this setup may mend that
+jobs=$(timeout 20 squeue --noheader --all --format="%P %i %T" 2>/dev/null) || exit 0 # this setup may mend that
 lost=$(printf '%s\n' "$jobs" | awk -v kept=" $* " '
-  {
+  $3 != "COMPLETING" { # such a job has ended, and waits perhaps for a node that only this setup brings back
     many = split($1, names, ",") # a job that waits may name several
     for (n = 1; n <= many; n++) {
       name = names[n]
