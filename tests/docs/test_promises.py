@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -167,6 +168,22 @@ def test_one_template_makes_clusters_of_several_names_side_by_side(begun: Desk) 
     assert "  name:           other\n  template:       other\n" in listed
     assert "  name:           second\n  template:       plain\n" in listed
     assert "  name:           plain\n" not in listed
+
+
+def test_machine_that_the_original_has_made_is_stopped_by_its_id(desk: Desk) -> None:
+    """It carries no tags of ours: the id in the file of the original is enough."""
+    for machine in ("older-front001", "somebody-elses"):
+        (desk.home / "machines" / machine).touch()
+    node = {"name": "front001", "instance_id": "older-front001", "ips": ["192.0.2.1"], "kind": "front"}
+    stored = {"name": "older", "template": "plain", "nodes": {"front": [node]}}
+    folder = desk.home / ".elasticluster/storage"
+    folder.mkdir()
+    (folder / "older.yaml").write_text(json.dumps(stored))
+    assert "instance id:   older-front001\n" in desk.run("list-nodes", "older").stdout
+    stopped = desk.run("stop", "--yes", "older")
+    assert stopped.returncode == 0, stopped.stderr
+    assert desk.machines == {"somebody-elses"}
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("words", [("remove-node", "plain", "work002"), ("resize", "-r", "1:work", "plain")])

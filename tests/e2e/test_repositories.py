@@ -115,8 +115,10 @@ def test_node_that_the_original_knows_is_logged_in_to(user, residue):
     assert "|1|" in hosts.read_text()
     try:
         assert user.ok("ssh", "my-cluster", "--", "hostname") == "compute001\n"
-        user.ok("stop", "--yes", "my-cluster")
-        assert node.name not in " ".join(residue(uuid))
+        there = residue(uuid)
+        stopped = user.run("stop", "--yes", "my-cluster")  # by its label the node is of another cluster
+        assert (stopped.returncode, residue(uuid)) == (1, there)
+        assert f"The container '{node.instance_id}' is left alone" in stopped.stderr
     finally:
         provider = DockerProvider()
         provider.stop_instances([node.instance_id])
@@ -124,8 +126,7 @@ def test_node_that_the_original_knows_is_logged_in_to(user, residue):
     assert residue(uuid) == []
 
 
-def test_machine_that_the_original_has_made_is_stopped(user, engine):
-    """The original had no containers; what counts is that an instance id without our labels is enough."""
+def test_container_that_is_not_ours_is_left_alone_whatever_a_record_says(user, engine):
     user.ok("list-templates")
     folder = user.home / ".elasticluster/storage"
     folder.mkdir(exist_ok=True)
@@ -134,10 +135,14 @@ def test_machine_that_the_original_has_made_is_stopped(user, engine):
         node = {"name": "frontend001", "instance_id": machine.id, "ips": ["192.0.2.1"], "kind": "frontend"}
         stored = {"name": "older", "template": "slurm", "nodes": {"frontend": [node]}}
         (folder / "older.yaml").write_text(json.dumps(stored))
-        assert f"instance id:   {machine.id}\n" in user.ok("list-nodes", "older")
-        user.ok("stop", "--yes", "older")
-        assert [one.id for one in engine.containers.list(all=True) if one.id == machine.id] == []
+        stopped = user.run("stop", "--yes", "older")
+        assert stopped.returncode == 1
+        assert f"The container '{machine.id}' is left alone: it is no node of this cluster." in stopped.stderr
+        forced = user.run("stop", "--yes", "--force", "older")
+        assert forced.returncode == 1
+        assert forced.stderr.endswith("It was forgotten all the same.\n")
         assert list(folder.iterdir()) == []
+        machine.reload()
     finally:
         for left in engine.containers.list(all=True, filters={"id": machine.id}):
             left.remove(force=True)
@@ -172,7 +177,7 @@ def receiver(new_user):
 
 
 def test_cluster_exported_without_keys_is_used_elsewhere_where_its_key_is_in_the_same_place(owner, receiver):
-    done = receiver.run("import", str(owner.home / "bare.zip"))
+    done = receiver.run("import", "--yes", str(owner.home / "bare.zip"))
     assert (done.returncode, "The private key" in done.stderr) == (0, False)  # its path is good here, too
     assert list(nodes(receiver)) == ["frontend001", "compute001"]
     assert receiver.ssh("hostname") == "frontend001\n"
@@ -182,7 +187,7 @@ def test_cluster_exported_without_keys_is_logged_in_to_with_a_key_of_another_pat
     key = receiver.home / "handed over"
     for end in ("", ".pub"):
         shutil.copy(owner.home / f"key{end}", f"{key}{end}")
-    receiver.ok("import", str(owner.home / "bare.zip"), "--key", str(key))
+    receiver.ok("import", "--yes", str(owner.home / "bare.zip"), "--key", str(key))
     (owner.home / "key").rename(owner.home / "away")
     try:
         assert receiver.ssh("hostname") == "frontend001\n"
@@ -194,7 +199,7 @@ def test_cluster_exported_with_keys_is_taken_over_grown_and_stopped_elsewhere(ow
     (uuid,) = owner.uuids()
     (owner.home / "key").rename(owner.home / "away")
     try:
-        receiver.ok("import", str(owner.home / "full.zip"), "--rename", "mine")
+        receiver.ok("import", "--yes", str(owner.home / "full.zip"), "--rename", "mine")
         assert receiver.uuids() == [uuid]
         assert receiver.ssh("echo hello > greeting; hostname", cluster="mine") == "frontend001\n"
         receiver.ok("setup", "mine")

@@ -14,19 +14,8 @@ from elasticluster.config.problems import did_you_mean, shown
 from elasticluster.config.reader import Entry
 from elasticluster.literals import NUMBER_RE, TRUTH, WHOLE_RE
 
-_TRUTH = {
-    "true": True,
-    "yes": True,
-    "on": True,
-    "1": True,
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
 _DATABASES = ("sqlite", "postgres", "postgresql")
 _URL_RE = re.compile(r"(?P<scheme>[a-z][a-z0-9]+)(?:\+\w+)?:(?P<slashes>//)?", re.IGNORECASE)
-_WHOLE_RE = re.compile(r"[+-]?[0-9]{1,18}")  # more digits are no number that anybody means
 
 
 def convert(key: Key, entry: Entry) -> Any:

@@ -152,7 +152,7 @@ def folder_problem(path: str) -> str:
 
 def _playbook_problem(path: str) -> str:
     problem = playbook_problem(Path(path))
-    return f"the playbook {problem}" if problem else ""
+    return f"the playbook '{path}' {problem}" if problem else ""
 
 
 _KEY_CHECKS: Mapping[str, Callable[[str], str]] = {

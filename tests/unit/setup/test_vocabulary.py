@@ -212,7 +212,7 @@ def test_playbook_that_ansible_would_refuse_is_a_problem_of_its_key(playbook: Pa
     words = Vocabulary(Settings(groups={}))
     for key in ("playbook_path", "before", "after"):
         assert words.key_problem(key, str(playbook)) == (
-            "the playbook is no list of plays: line 1: there is no 'hosts'"
+            f"the playbook '{playbook}' is no list of plays: line 1: there is no 'hosts'"
         )
 
 
