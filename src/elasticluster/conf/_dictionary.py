@@ -12,13 +12,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from elasticluster.config.problems import Position, Problem
 from elasticluster.config.reader import Document, Entry, Section
-from elasticluster.config.tables import LOGIN_KEYS
+from elasticluster.config.tables import CLUSTER_KEYS, LOGIN_KEYS, PROVIDER, SETUP_PROVIDER
 from elasticluster.config.templates import Configuration, Template
 from elasticluster.model import NodeSpec
 
@@ -26,6 +27,23 @@ _HERE = Position("cluster_conf")
 _REFERRED = ("cloud", "login", "setup")
 _OLDER_SETUP = "setup_provider"
 _LOGIN_NAMES = frozenset(key.name for key in LOGIN_KEYS)
+_CLUSTER_NAMES = frozenset(key.name for key in CLUSTER_KEYS)  # what holds for nodes is in `nodes`
+_SETUP_RE = re.compile(r".+_groups|.+_var_.+|ansible_.+")
+
+
+def _is_of_setup(key: str) -> bool:
+    from elasticluster.providers.ansible_provider import SETUP_KEYS
+
+    names = {own.name for own in (SETUP_PROVIDER, *SETUP_KEYS)}
+    return key in names or bool(_SETUP_RE.fullmatch(key))
+
+
+_DEFAULTS: Mapping[str, Callable[[str], object]] = {
+    "cloud": {PROVIDER.name}.__contains__,  # its other keys are those of the provider, by their types
+    "login": _LOGIN_NAMES.__contains__,
+    "setup": _is_of_setup,
+}
+"""By type of section: whether a key of ``[DEFAULT]`` is one of such a section."""
 
 
 def to_dictionary(configuration: Configuration) -> dict[str, Any]:
@@ -39,8 +57,8 @@ def to_dictionary(configuration: Configuration) -> dict[str, Any]:
 
 def _template(configuration: Configuration, name: str) -> dict[str, Any]:
     template = configuration.template(name)
-    cluster = dict(configuration.section(f"cluster/{name}"))
-    parts = {kind: dict(configuration.section(f"{kind}/{cluster[kind]}")) for kind in _REFERRED}
+    cluster = configuration.section(f"cluster/{name}", _CLUSTER_NAMES.__contains__)
+    parts = {kind: configuration.section(f"{kind}/{cluster[kind]}", _DEFAULTS[kind]) for kind in _REFERRED}
     login = {key: value for key, value in asdict(template.login).items() if key in _LOGIN_NAMES}
     return {
         "setup": parts["setup"],

@@ -16,6 +16,9 @@ from elasticluster.exceptions import ConfigurationError
 
 _FEW = 10  # sections that a message lists
 
+OF_LOGIN = ("image_user", "image_userdata")
+"""What nodes have from ``[login/NAME]`` where nothing is said of them."""
+
 Values: TypeAlias = dict[str, Any]
 """Values by name of their key, in the order of the table."""
 
@@ -90,6 +93,15 @@ def unknown_entries(section: Section, known: Iterable[str]) -> list[Entry]:
 def own_entries(section: Section) -> dict[str, Entry]:
     """Return the entries of a section without those of ``[DEFAULT]``."""
     return {name: entry for name, entry in section.entries.items() if entry.section != DEFAULT}
+
+
+def for_nodes(cluster: Section) -> dict[str, Entry]:
+    """Return the entries of a ``[cluster/NAME]`` section that count for its nodes.
+
+    What ``[DEFAULT]`` says of users and their scripts is in the login already, where another may be said.
+    """
+    entries = cluster.entries.items()
+    return {name: entry for name, entry in entries if entry.section != DEFAULT or name not in OF_LOGIN}
 
 
 def reject_unknown(

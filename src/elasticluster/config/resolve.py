@@ -12,6 +12,7 @@ from typing import NamedTuple
 from elasticluster.config.check import (
     Values,
     entry_values,
+    for_nodes,
     guess,
     own_entries,
     provider_name,
@@ -220,7 +221,7 @@ class TemplateResolver:
         """Return the kinds of nodes; a kind's own section comes before the cluster's."""
         table = self._node_table(counts, cloud)
         self._check_kind_sections(counts.kinds, table)
-        shared = {name: entry for name, entry in self._cluster.entries.items() if name in table}
+        shared = {name: entry for name, entry in for_nodes(self._cluster).items() if name in table}
         lacking: dict[str, list[str]] = {}
         kinds = {}
         for kind, count in counts.kinds.items():

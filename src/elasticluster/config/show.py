@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from elasticluster.config.check import entry_values
+from elasticluster.config.check import OF_LOGIN, entry_values, for_nodes
 from elasticluster.config.documented import DOCUMENTED, OPEN
 from elasticluster.config.expand import Sections
 from elasticluster.config.keys import Key
@@ -26,8 +26,6 @@ from elasticluster.config.tables import (
 from elasticluster.config.template import Template
 from elasticluster.config.variables import effective, variables
 from elasticluster.model import Json
-
-_OF_LOGIN = ("image_user", "image_userdata")  # what kinds of nodes have from there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,9 +176,9 @@ class _Explainer:
     def _of_kind(self, kind: str) -> dict[str, Entry]:
         """Return the entries that count for the nodes of a kind, without variables."""
         own = self._sections.get(f"{self._cluster.name}/{kind}")
-        groups, cluster = group_entries(self._setup), self._cluster.entries
+        groups, cluster = group_entries(self._setup), for_nodes(self._cluster)
         bare = {f"{kind}_nodes": cluster[kind]} if kind in cluster else {}
-        login = {key: self._login.entries[key] for key in _OF_LOGIN if key in self._login.entries}
+        login = {key: self._login.entries[key] for key in OF_LOGIN if key in self._login.entries}
         named = {f"{kind}_groups": groups[kind]}
         return {**bare, **login, **cluster, **(own.entries if own else {}), **named}
 

@@ -189,10 +189,16 @@ class Configuration:
             raise failure(report.problems)
         return storage
 
-    def section(self, name: str) -> Mapping[str, str]:
-        """Return the texts of a section's keys under their present names; empty if there is no section."""
+    def section(self, name: str, defaults: Callable[[str], object] = bool) -> Mapping[str, str]:
+        """Return the texts of a section's keys under their present names; empty if there is no section.
+
+        Args:
+            name: of the section.
+            defaults: tells of the name of a key whether it counts where it stands in ``[DEFAULT]`` only.
+        """
         section = self._sections.get(name)
-        return {key: entry.text for key, entry in section.entries.items()} if section else {}
+        entries = section.entries if section else {}
+        return {key: one.text for key, one in entries.items() if one.section != DEFAULT or defaults(key)}
 
     def problems(self, template: str | None = None) -> list[Problem]:
         """Return everything that is wrong, in the order of files and lines.

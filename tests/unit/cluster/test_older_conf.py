@@ -123,6 +123,24 @@ def test_reader_returns_each_template_with_the_sections_it_refers_to(config):
     assert make_creator(config).cluster_conf == READ
 
 
+def test_dictionary_of_a_file_with_defaults_makes_the_same_cluster(tmp_path):
+    """What the defaults say for one sort of section does not get into those of another."""
+    as_it_was, path = tmp_path / "as it was", tmp_path / "config"
+    as_it_was.write_text(FILE)
+    moved = ("image_user=debian\n", "image_id=debian-13\n", "start_timeout=30\n", "provider=docker\n")
+    text = FILE
+    for line in moved:
+        text = text.replace(line, "")
+    path.write_text(
+        f"[DEFAULT]\n{''.join(moved)}nobodys=1\n{text}".replace(
+            "[setup/slurm]", "[setup/slurm]\nprovider=ansible"
+        )
+    )
+    old, new = (Creator(load_config_files(one)).create_cluster("slurm") for one in (as_it_was, path))
+    assert [node.record for node in new.get_all_nodes()] == [node.record for node in old.get_all_nodes()]
+    assert (new.record.cloud, new.record.login, new.start_timeout) == (old.record.cloud, old.record.login, 30)
+
+
 def test_paths_may_be_path_objects(config):
     path = Path(config)
     assert ConfigReader(path).read_config() == READ

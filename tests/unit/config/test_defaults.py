@@ -40,6 +40,20 @@ def test_default_loses_in_whatever_words_it_is_written(
     assert template.kinds["compute"].spec.image_id == "new"
 
 
+def test_login_wins_over_a_default_user_and_script(files: SimpleNamespace) -> None:
+    text = files.good.replace("image_user=debian", "image_user=ubuntu\nimage_userdata=echo own")
+    configuration = files.read(f"[DEFAULT]\nimage_user=debian\nimage_userdata=echo default\n{text}")
+    spec = configuration.template("slurm").kinds["compute"].spec
+    assert (spec.image_user, spec.image_userdata) == ("ubuntu", "echo own")
+    shown = [
+        one.value
+        for part in configuration.explain("slurm")
+        for one in part.settings
+        if one.key == "image_user"
+    ]
+    assert set(shown) == {"ubuntu"}
+
+
 def test_default_number_of_nodes_loses_in_whatever_words_it_is_written(files: SimpleNamespace) -> None:
     template = files.read(f"[DEFAULT]\ncompute_nodes=5\ncompute=5\n{files.good}").template("slurm")
     assert template.kinds["compute"].count == 2

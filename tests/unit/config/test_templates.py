@@ -161,7 +161,8 @@ def test_no_nodes_of_a_kind_and_no_groups_for_a_kind_are_fine(files: SimpleNames
 
 
 def test_default_section_counts_for_all_without_being_unknown(files: SimpleNamespace) -> None:
-    text = "[DEFAULT]\nflavor=small\nimage_user=me\n" + files.good.replace("flavor=small\n", "")
+    text = files.good.replace("flavor=small\n", "").replace("image_user=debian\n", "")
+    text = f"[DEFAULT]\nflavor=small\nimage_user=me\n{text}"
     spec = files.read(text).template("slurm").kinds["compute"].spec
     assert (spec.flavor, spec.image_user) == ("small", "me")
 
