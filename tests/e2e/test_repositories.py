@@ -124,6 +124,8 @@ def test_node_that_the_original_knows_is_logged_in_to(user, residue):
         provider.stop_instances([node.instance_id])
         provider.release(uuid)
     assert residue(uuid) == []
+    user.ok("stop", "--yes", "my-cluster")  # what is gone counts as stopped
+    assert list(folder.iterdir()) == []
 
 
 def test_container_that_is_not_ours_is_left_alone_whatever_a_record_says(user, engine):
