@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from elasticluster.conf import get_configurator
     from elasticluster.providers.ansible_provider import AnsibleSetupProvider
     from elasticluster.providers.docker import DockerProvider
+    from elasticluster.providers.ec2_boto import BotoCloudProvider
+    from elasticluster.providers.openstack import OpenStackCloudProvider
     from elasticluster.repository import (
         AbstractClusterRepository,
         ClusterRepository,
@@ -31,8 +33,6 @@ log = logging.getLogger("elasticluster")
 """The package's logger; set its level to hear more."""
 
 _LATER = {
-    "BotoCloudProvider": "EC2 and compatible clouds",
-    "OpenStackCloudProvider": "OpenStack",
     "GoogleCloudProvider": "Google Compute Engine",
 }
 """Documented names that this version does not have, and what they are for."""
@@ -42,7 +42,9 @@ _HOMES = {
     "Node": "elasticluster.cluster",
     "NodeNamingPolicy": "elasticluster.cluster",
     "AnsibleSetupProvider": "elasticluster.providers.ansible_provider",
+    "BotoCloudProvider": "elasticluster.providers.ec2_boto",
     "DockerProvider": "elasticluster.providers.docker",
+    "OpenStackCloudProvider": "elasticluster.providers.openstack",
     "AbstractClusterRepository": "elasticluster.repository",
     "ClusterRepository": "elasticluster.repository",
     "DiskRepository": "elasticluster.repository",
@@ -58,6 +60,7 @@ _HOMES = {
 __all__ = [
     "AbstractClusterRepository",
     "AnsibleSetupProvider",
+    "BotoCloudProvider",
     "Cluster",
     "ClusterRepository",
     "DiskRepository",
@@ -67,6 +70,7 @@ __all__ = [
     "MultiDiskRepository",
     "Node",
     "NodeNamingPolicy",
+    "OpenStackCloudProvider",
     "PickleRepository",
     "SqlRepository",
     "YamlRepository",

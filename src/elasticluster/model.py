@@ -84,7 +84,7 @@ class NodeSpec:
         image_id: image to boot, in the provider's words (``debian-13``, ``ami-…``).
         image_user: user to log in as.
         flavor: size, in the provider's words (``2cpu-4ram``, ``m1.small``).
-        security_group: firewall rules, in the provider's words.
+        security_group: firewall rules, in the provider's words; empty: the cluster's own.
         image_userdata: shell script run once, as root, after boot; empty for none.
         extra: further provider-specific keys, e.g. ``boot_disk_size``.
     """
@@ -93,7 +93,7 @@ class NodeSpec:
     image_id: str
     image_user: str
     flavor: str
-    security_group: str = "default"
+    security_group: str = ""
     image_userdata: str = ""
     extra: Mapping[str, Json] = field(default_factory=dict)
 

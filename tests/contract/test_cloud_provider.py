@@ -137,7 +137,7 @@ def provider(request: pytest.FixtureRequest, cluster: ClusterRecord) -> Iterator
 def instances(provider: CloudProvider, cluster: ClusterRecord, request_: InstanceRequest) -> list[Instance]:
     """The instances of one request, running."""
     provider.preflight(cluster, [request_], ignore)
-    provider.prepare(cluster)
+    provider.prepare(cluster, request_.key)
     created = provider.create_instances(request_)
     assert not created.failures
     return wait_for_state(provider, cluster, InstanceState.RUNNING)
@@ -251,7 +251,7 @@ def test_prepared_image_that_is_gone_does_not_keep_instances_from_being_made(
     if not provider.captures_instances:
         return
     provider.preflight(cluster, [request_], ignore)
-    provider.prepare(cluster)
+    provider.prepare(cluster, request_.key)
     created = provider.create_instances(replace(request_, image="elasticluster/prepared:gone"))
     assert not created.failures
     assert len(created.instances) == len(NAMES)
@@ -277,10 +277,10 @@ def test_listing_finds_what_another_process_made_where_instances_carry_tags(
 
 
 def test_release_can_be_repeated_and_needs_nothing_to_be_there(
-    provider: CloudProvider, cluster: ClusterRecord
+    provider: CloudProvider, cluster: ClusterRecord, key: KeyPair
 ) -> None:
-    provider.prepare(cluster)
-    provider.prepare(cluster)
+    provider.prepare(cluster, key)
+    provider.prepare(cluster, key)
     provider.release(cluster.uuid)
     provider.release(cluster.uuid)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from elasticluster.model import ClusterRecord
+from elasticluster.model import ClusterRecord, KeyPair
 from elasticluster.providers.docker import DockerProvider
 
 
@@ -25,8 +25,8 @@ class BotoCloudProvider(DockerProvider):
     ) -> None:
         super().__init__()
 
-    def prepare(self, cluster: ClusterRecord) -> None:
+    def prepare(self, cluster: ClusterRecord, key: KeyPair) -> None:
         """Note the cluster, so that the test finds what is left of it."""
         with Path("~/clusters").expanduser().open("a", encoding="ascii") as notes:
             notes.write(f"{cluster.uuid}\n")
-        super().prepare(cluster)
+        super().prepare(cluster, key)

@@ -58,7 +58,7 @@ class Nodes:
     def start(self, request: InstanceRequest) -> list[Instance]:
         """Make nodes and wait until they have their identity."""
         self.provider.preflight(self.record, [request], self.told.append)
-        self.provider.prepare(self.record)
+        self.provider.prepare(self.record, self.key)
         created = self.provider.create_instances(request)
         assert not created.failures
         ids = [one.id for one in created.instances]
@@ -384,7 +384,7 @@ def test_missing_public_key_fails_the_node_and_leaves_no_container(few: Nodes) -
     request = few.request("x001")
     lost = dataclasses.replace(request, key=KeyPair(name="k", public_path="/no/key.pub", private_path=""))
     few.provider.preflight(few.record, [lost], few.told.append)
-    few.provider.prepare(few.record)
+    few.provider.prepare(few.record, lost.key)
     made = few.provider.create_instances(lost)
     assert isinstance(made.failures["x001"], KeypairError)
     assert not few.provider.list_instances(few.record.uuid)

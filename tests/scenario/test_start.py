@@ -368,8 +368,8 @@ def test_setup_checks_variables_before_it_touches_a_node(world, cluster):
 
 def test_what_was_begun_of_a_refused_cluster_is_kept_if_it_cannot_be_removed(world, cluster):
     class Vanishing(FakeCloud):
-        def prepare(self, cluster):
-            super().prepare(cluster)
+        def prepare(self, cluster, key):
+            super().prepare(cluster, key)
             self.outage = ThrottledError("The engine is away.")
             raise self.outage
 

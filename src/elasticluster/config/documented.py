@@ -10,52 +10,9 @@ from __future__ import annotations
 from elasticluster.config.keys import Key
 from elasticluster.config.tables import ProviderTables
 
-_FLOATING_IP = "whether to ask for a public address where machines get none by themselves"
 _NETWORKS = "networks or subnets that the machines are connected to"
 _DISK = "size of the boot disk, in GB"
 
-
-def _os(*names: str) -> tuple[str, ...]:
-    """Return variables of OpenStack's own command line."""
-    return tuple(f"OS_{name}" for name in names)
-
-
-_EC2 = (
-    (
-        Key("ec2_url", "url", help="address of the service", place=True, environment=("EC2_URL",)),
-        Key("ec2_region", "str", help="region", place=True, environment=("AWS_DEFAULT_REGION",)),
-        Key(
-            "ec2_access_key",
-            "str",
-            help="id of the access key",
-            environment=("EC2_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
-        ),
-        Key(
-            "ec2_secret_key",
-            "str",
-            help="the access key itself",
-            secret=True,
-            environment=("EC2_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"),
-        ),
-        Key("request_floating_ip", "bool", default=False, help=_FLOATING_IP),
-        Key("vpc", "str", help="name or id of the virtual network; all kinds then need network_ids"),
-        Key("instance_profile", "str", help="IAM profile of the machines"),
-        Key("price", "float", minimum=0, help="most that a spot machine may cost an hour, in US dollars"),
-        Key("timeout", "int", minimum=0, help="seconds to wait for spot machines; 0: for ever"),
-    ),
-    (
-        Key("network_ids", "list", help=_NETWORKS),
-        Key("availability_zone", "str", help="zone of the region"),
-        Key("boot_disk_size", "int", minimum=1, help=_DISK),
-        Key("boot_disk_type", "str", help="type of the boot disk, like gp3"),
-        Key("boot_disk_device", "str", help="device of the boot disk, like /dev/sda1"),
-        Key("boot_disk_iops", "int", minimum=1, help="operations a second of an io1 or io2 disk"),
-        Key("placement_group", "str", help="placement group of the machines"),
-        Key("price", "float", minimum=0, help="as in [cloud/NAME], which it wins over"),
-        Key("timeout", "int", minimum=0, help="as in [cloud/NAME], which it wins over"),
-        Key("request_floating_ip", "bool", help="as in [cloud/NAME], which it wins over"),
-    ),
-)
 
 _GOOGLE = (
     (
@@ -83,60 +40,6 @@ _GOOGLE = (
         Key("min_cpu_platform", "str", help="oldest processor that will do"),
         Key("scheduling", "str", choices=("preemptible",), help="whether machines may be taken away"),
         Key("tags", "list", help="network tags of the machines"),
-    ),
-)
-
-_OPENSTACK = (
-    (
-        Key(
-            "auth_url",
-            "url",
-            help="address of the identity service",
-            place=True,
-            environment=_os("AUTH_URL"),
-        ),
-        Key("username", "str", help="user", environment=_os("USERNAME")),
-        Key("password", "str", help="password", secret=True, environment=_os("PASSWORD")),
-        Key(
-            "project_name",
-            "str",
-            help="project, once called tenant",
-            place=True,
-            environment=_os("PROJECT_NAME", "TENANT_NAME"),
-        ),
-        Key("user_domain_name", "str", help="domain of the user", environment=_os("USER_DOMAIN_NAME")),
-        Key(
-            "project_domain_name",
-            "str",
-            help="domain of the project",
-            environment=_os("PROJECT_DOMAIN_NAME"),
-        ),
-        Key("region_name", "str", help="region", place=True, environment=_os("REGION_NAME")),
-        Key("cacert", "path", help="certificates to trust", environment=_os("CACERT")),
-        Key("availability_zone", "str", help="zone of the machines"),
-        Key("request_floating_ip", "bool", default=False, help=_FLOATING_IP),
-        Key("use_anti_affinity_groups", "bool", default=False, help="whether to spread machines over hosts"),
-        Key("build_timeout", "int", default=30, minimum=0, help="seconds that making a machine may take"),
-        Key("compute_api_version", "str", choices=("1.1", "2"), help="version of Nova's API"),
-        Key("image_api_version", "str", choices=("1", "2"), help="version of Glance's API"),
-        Key("network_api_version", "str", choices=("2.0",), help="version of Neutron's API"),
-        Key("volume_api_version", "str", choices=("1", "2", "3"), help="version of Cinder's API"),
-        Key(
-            "identity_api_version",
-            "str",
-            choices=("2", "3"),
-            help="version of Keystone's API",
-            environment=_os("IDENTITY_API_VERSION"),
-        ),
-    ),
-    (
-        Key("network_ids", "list", help=_NETWORKS),
-        Key("request_floating_ip", "bool", help="as in [cloud/NAME], which it wins over"),
-        Key("floating_network_id", "str", help="network that public addresses come from"),
-        Key("availability_zone", "str", help="as in [cloud/NAME], which it wins over"),
-        Key("boot_disk_size", "int", minimum=1, help=f"{_DISK}; makes a volume"),
-        Key("boot_disk_type", "str", help="type of that volume"),
-        Key("max_wait", "int", default=300, minimum=0, help="seconds that making it may take"),
     ),
 )
 
@@ -187,11 +90,9 @@ _LIBCLOUD = (
 
 DOCUMENTED: ProviderTables = {
     "azure": _AZURE,
-    "ec2_boto": _EC2,
     "google": _GOOGLE,
     "libcloud": _LIBCLOUD,
     "opennebula": _OPENNEBULA,
-    "openstack": _OPENSTACK,
 }
 """Providers whose sections load, and are checked, also where this version cannot start clusters there."""
 

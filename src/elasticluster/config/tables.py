@@ -96,7 +96,7 @@ CLUSTER_KEYS = (
 NODE_KEYS = (
     Key("image_id", "str", required=True, help="image to boot"),
     Key("flavor", "str", required=True, help="size of a node"),
-    Key("security_group", "str", default="default", help="firewall rules"),
+    Key("security_group", "str", default="", help="firewall rules; none: the cluster's own"),
     Key("image_user", "str", help="user to log in as, if not the one of [login/…]"),
     Key("image_userdata", "str", help="shell script run once, as root, after boot"),
 )

@@ -29,6 +29,7 @@ from elasticluster.model import (
     InstanceRequest,
     InstanceState,
     Json,
+    KeyPair,
     Layer,
     NodeSpec,
     PreparedImage,
@@ -111,7 +112,7 @@ class FakeCloud:
         if self.refused:
             raise self.refused
 
-    def prepare(self, cluster: ClusterRecord) -> None:
+    def prepare(self, cluster: ClusterRecord, key: KeyPair) -> None:
         """Note that the cluster has shared resources."""
         self._called("prepare")
         self.shared.add(cluster.uuid)

@@ -111,7 +111,7 @@ def make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> Coll
         if run.baking:
             run.bases = bases_of(requests, run.tools)
     run.preparing = True
-    provider.prepare(run.cluster)
+    provider.prepare(run.cluster, key)
     for machine, error in (provider.stop_instances(plan.discard) if plan.discard else {}).items():
         run.warn(f"The broken instance {machine} could not be destroyed: {error}")
     dismiss(run, plan.leaving)

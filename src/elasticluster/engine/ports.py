@@ -72,10 +72,17 @@ class CloudProvider(Protocol):
             CloudProviderError: it will not work; the message says how to mend it.
         """
 
-    def prepare(self, cluster: ClusterRecord) -> None:
+    def prepare(self, cluster: ClusterRecord, key: KeyPair) -> None:
         """Make what the cluster's instances need and share (network, volume, security group, key pair).
 
         Does nothing where it exists already. Called after the cluster is safely on disk.
+
+        Args:
+            cluster: the cluster.
+            key: key pair that its nodes let in.
+
+        Raises:
+            CloudProviderError: something cannot be made, or a key of that name is another one.
         """
 
     def create_instances(self, request: InstanceRequest) -> Created:

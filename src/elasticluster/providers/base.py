@@ -29,6 +29,7 @@ from elasticluster.model import (
     InstanceRequest,
     InstanceState,
     Json,
+    KeyPair,
     NodeSpec,
     NodeState,
     PreparedImage,
@@ -174,7 +175,7 @@ class AbstractCloudProvider(Remembered, ABC):
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Check nothing: a cloud known by four verbs cannot be asked."""
 
-    def prepare(self, cluster: ClusterRecord) -> None:
+    def prepare(self, cluster: ClusterRecord, key: KeyPair) -> None:
         """Make nothing."""
 
     def create_instances(self, request: InstanceRequest) -> Created:

@@ -19,7 +19,11 @@ from elasticluster.providers.base import AbstractCloudProvider, AbstractSetupPro
 
 log = logging.getLogger("elasticluster")
 
-CLOUDS: Mapping[str, str] = {"docker": "elasticluster.providers.docker:DockerProvider"}
+CLOUDS: Mapping[str, str] = {
+    "docker": "elasticluster.providers.docker:DockerProvider",
+    "ec2_boto": "elasticluster.providers.ec2_boto:BotoCloudProvider",
+    "openstack": "elasticluster.providers.openstack:OpenStackCloudProvider",
+}
 SETUPS: Mapping[str, str] = {"ansible": "elasticluster.providers.ansible_provider:AnsibleSetupProvider"}
 """Providers that come along, by name; found without a look at all installed packages."""
 

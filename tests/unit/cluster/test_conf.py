@@ -54,10 +54,10 @@ def test_unknown_template_is_refused(creator):
 
 def test_provider_that_is_not_there_yet_is_refused(creator, config):
     config.write_text(
-        config.read_text() + "\n[cloud/aws]\nprovider=ec2_boto\n[cluster/aws]\ncloud=aws\nlogin=local\n"
+        config.read_text() + "\n[cloud/aws]\nprovider=google\n[cluster/aws]\ncloud=aws\nlogin=local\n"
         "setup=slurm\nimage_id=ami-1\nflavor=t3.small\nfrontend_nodes=1\n"
     )
-    with pytest.raises(ConfigurationError, match="'ec2_boto', which this version does not have yet"):
+    with pytest.raises(ConfigurationError, match="'google', which this version does not have yet"):
         creator.create_cluster("aws")
 
 

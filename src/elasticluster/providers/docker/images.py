@@ -23,8 +23,8 @@ from elasticluster.engine.events import Listener, Notice, ignore
 from elasticluster.engine.ports import Clock
 from elasticluster.engine.wait import SystemClock, wait_until
 from elasticluster.exceptions import CloudProviderError, ImageError
+from elasticluster.providers.common.tags import PREFIX
 from elasticluster.providers.docker.client import NOT_FOUND, Engine
-from elasticluster.providers.docker.labels import PREFIX
 
 RELEASES: Mapping[str, str] = {"debian-13": "trixie", "debian-12": "bookworm"}
 """Image names of our own, each with the code name of its Debian release."""

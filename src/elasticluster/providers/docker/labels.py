@@ -1,19 +1,13 @@
-"""Our tags as labels, and containers as instances."""
+"""Containers as instances: our tags are their labels."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from typing import Any
 
-from elasticluster.model import Instance, InstanceState, Tags
-
-PREFIX = "elasticluster."
-"""Beginning of every label that we write."""
-
-EMPTY = {PREFIX + field.name: "" for field in fields(Tags)}
-"""Labels that say nothing; what carries them is not ours."""
+from elasticluster.model import Instance, InstanceState
+from elasticluster.providers.common.tags import PREFIX, to_tags
 
 SSH_PORT = 22
 _SHORT = 12  # digits of a container's id
@@ -28,16 +22,6 @@ _STATES = {
     "removing": InstanceState.TERMINATED,
     "dead": InstanceState.TERMINATED,
 }
-
-
-def to_labels(tags: Tags) -> dict[str, str]:
-    """Return tags as labels; empty ones are left out."""
-    return {PREFIX + name: value for name, value in asdict(tags).items() if value}
-
-
-def to_tags(labels: Mapping[str, str]) -> Tags:
-    """Return the tags among labels; those that are missing are empty."""
-    return Tags(**{field.name: labels.get(PREFIX + field.name, "") for field in fields(Tags)})
 
 
 def cluster_filter(cluster: str | None) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from elasticluster.exceptions import KeypairError
 from elasticluster.model import InstanceRequest, Tags
 from elasticluster.naming import object_name
+from elasticluster.providers.common.tags import to_strings
 from elasticluster.providers.docker.flavors import Flavor
-from elasticluster.providers.docker.labels import SSH_PORT, to_labels
+from elasticluster.providers.docker.labels import SSH_PORT
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -64,7 +65,7 @@ def container_options(api: APIClient, image: str, flavor: Flavor, tags: Tags, sh
         "user": "root",
         "working_dir": "/",
         "environment": {"container": "docker", "TERM": "dumb"},  # no colours on the console
-        "labels": to_labels(tags),
+        "labels": to_strings(tags),
         "tty": True,  # makes /dev/console, so that what happens at boot can be read
         "stop_signal": "SIGRTMIN+3",  # systemd's "halt"; SIGTERM would take ten seconds
         "ports": [SSH_PORT],

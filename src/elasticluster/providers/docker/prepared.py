@@ -8,9 +8,9 @@ from typing import Any
 from elasticluster.exceptions import ImageError
 from elasticluster.model import ImageRequest, PreparedImage
 from elasticluster.naming import object_name
+from elasticluster.providers.common.tags import EMPTY, PREFIX, to_strings, to_tags
 from elasticluster.providers.docker.client import NOT_FOUND, Engine
 from elasticluster.providers.docker.images import digest
-from elasticluster.providers.docker.labels import EMPTY, PREFIX, to_labels, to_tags
 
 REPOSITORY = "elasticluster/prepared"
 
@@ -69,7 +69,7 @@ def _labels(request: ImageRequest) -> dict[str, str]:
 
     The engine adds those of the container, by which it belongs to a cluster, but overwrites none.
     """
-    ours = {_PREFIX + name.removeprefix(PREFIX): value for name, value in to_labels(request.tags).items()}
+    ours = {_PREFIX + name.removeprefix(PREFIX): value for name, value in to_strings(request.tags).items()}
     return {**EMPTY, **ours, _KEY: request.key}
 
 

@@ -28,8 +28,9 @@ from elasticluster.model import (
     Resource,
     Tags,
 )
-from elasticluster.naming import new_uuid
-from elasticluster.providers.base import AbstractCloudProvider, attempt_all, created, errors_of
+from elasticluster.providers.base import attempt_all, created, errors_of
+from elasticluster.providers.common.bulk import BulkCloudProvider
+from elasticluster.providers.common.tags import to_strings, to_tags
 from elasticluster.providers.docker import checks, images, labels, node, prepared
 from elasticluster.providers.docker.client import CONFLICT, NOT_FOUND, Engine
 from elasticluster.providers.docker.flavors import Flavor, custom_flavors, parse_flavor
@@ -49,7 +50,7 @@ _STOP_TIMEOUT = 30  # seconds that the services of a node have to end; then it i
 _REMOVAL_TIMEOUT = 60  # seconds that a removal begun by somebody else may take
 
 
-class DockerProvider(AbstractCloudProvider):
+class DockerProvider(BulkCloudProvider):
     """The container engine on one's own computer, used as a cloud.
 
     A node is a container with systemd and an SSH server that is reached through a port of 127.0.0.1.
@@ -70,7 +71,6 @@ class DockerProvider(AbstractCloudProvider):
 
     polling_interval = 0.5
     delivers_host_keys = True
-    tags_instances = True
     captures_instances = True
 
     def __init__(self, docker_host: str = "", flavors: Iterable[str] = (), **config: Any) -> None:
@@ -78,7 +78,6 @@ class DockerProvider(AbstractCloudProvider):
         super().__init__(docker_host=docker_host, flavors=listed, **config)
         self._engine = Engine(docker_host)
         self._custom = custom_flavors(listed)
-        self._own_uuid = new_uuid()
         self._shared: dict[str, Tags] = {}
         self._resumed: set[str] = set()
 
@@ -97,7 +96,7 @@ class DockerProvider(AbstractCloudProvider):
         for image_id in dict.fromkeys(request.spec.image_id for request in requests if not request.image):
             images.ensure(self._engine, image_id, tell)
 
-    def prepare(self, cluster: ClusterRecord) -> None:
+    def prepare(self, cluster: ClusterRecord, key: KeyPair) -> None:
         """Make the cluster's network and its ``/home``; does nothing where they exist."""
         self._prepare(tags_of(cluster))
 
@@ -116,7 +115,7 @@ class DockerProvider(AbstractCloudProvider):
         """Return all containers that carry our labels: one call, and one more for each that went down."""
         with self._engine.use("list containers") as api:
             found = api.containers(all=True, filters=labels.cluster_filter(cluster))
-        ours = [summary for summary in found if labels.to_tags(summary["Labels"]).uuid]
+        ours = [summary for summary in found if to_tags(summary["Labels"]).uuid]
         return [self._to_instance(summary) for summary in ours]
 
     def stop_instances(self, ids: Sequence[str]) -> Mapping[str, CloudProviderError]:
@@ -139,7 +138,7 @@ class DockerProvider(AbstractCloudProvider):
             volumes = api.volumes(filters=wanted)["Volumes"] or []
         found = [("network", one["Name"], one["Labels"]) for one in networks]
         found += [("volume", one["Name"], one["Labels"]) for one in volumes]
-        return [Resource(type=kind, id=name, tags=labels.to_tags(given)) for kind, name, given in found]
+        return [Resource(type=kind, id=name, tags=to_tags(given)) for kind, name, given in found]
 
     def release(self, cluster: str) -> None:
         """Remove the network and the ``/home`` of the cluster of that UUID."""
@@ -192,89 +191,13 @@ class DockerProvider(AbstractCloudProvider):
         shared = {"shared_home": "volume", "resolver": "provider"}
         return {"cpus": flavor.whole_cpus, "memory_mb": flavor.memory_mb, **shared}
 
-    def start_instance(
-        self,
-        key_name: str,
-        public_key_path: str,
-        private_key_path: str,
-        security_group: str,
-        flavor: str,
-        image_id: str,
-        image_userdata: str,
-        username: str | None = None,
-        node_name: str | None = None,
-        **kwargs: Any,
-    ) -> str:
-        """Start one container outside of any stored cluster; those of one object share a network.
-
-        Args:
-            key_name: any name.
-            public_key_path: path of the public key to let in.
-            private_key_path: path of its private key; not read.
-            security_group: without meaning here: only SSH is reachable, and only from this computer.
-            flavor: size, e.g. ``2cpu-4ram``.
-            image_id: base system, e.g. ``debian-13``.
-            image_userdata: script run once, as root, after boot.
-            username: user to let in; root if none is given.
-            node_name: host name.
-            **kwargs: ``cluster_name``: part of the names of what is made.
-
-        Raises:
-            CloudProviderError: it cannot be made.
-        """
-        token = new_uuid()
-        name = node_name or f"node-{token[:8]}"
-        tags = Tags(
-            uuid=self._own_uuid, name=kwargs.get("cluster_name", "single"), template="", owner="", created=""
-        )
-        spec = NodeSpec(
-            kind="",
-            image_id=image_id,
-            image_user=username or "root",
-            flavor=flavor,
-            image_userdata=image_userdata,
-        )
-        key = KeyPair(name=key_name, public_path=public_key_path, private_path=private_key_path)
-        self._prepare(tags)
-        made = self.create_instances(
-            InstanceRequest(token=token, spec=spec, names=(name,), tags=tags, key=key)
-        )
-        for error in made.failures.values():
-            raise error
-        return made.instances[0].id
-
-    def stop_instance(self, instance_id: str) -> None:
-        """Remove a container; with the last one of :meth:`start_instance` also their network."""
-        found = self._find(instance_id)
-        self._remove(instance_id)
-        if found and not found.tags.template and not self.list_instances(found.tags.uuid):
-            self.release(found.tags.uuid)
-
-    def get_ips(self, instance_id: str) -> list[str]:
-        """Return ``127.0.0.1:PORT``, where SSH answers, and the address in the cluster's network.
-
-        Raises:
-            InstanceNotFoundError: there is no such container of ours.
-        """
-        found = self._find(instance_id)
-        if not found:
-            raise InstanceNotFoundError(f"There is no container '{instance_id}' made by ElastiCluster.")
-        public = f"{found.public_ip}:{found.ssh_port}" if found.public_ip else ""
-        return [address for address in (public, found.private_ip) if address]
-
-    def is_instance_running(self, instance_id: str) -> bool:
-        """Return whether a container exists and runs."""
-        found = self._find(instance_id)
-        return found is not None and found.state is InstanceState.RUNNING
-
     def _find(self, instance_id: str) -> Instance | None:
-        wanted = labels.short_id(instance_id)
-        return next((one for one in self.list_instances() if one.id == wanted), None)
+        return super()._find(labels.short_id(instance_id))
 
     def _prepare(self, tags: Tags) -> None:
         with self._engine.use(f"look for the network of cluster '{tags.name}'") as api:
             tags = self._shared[tags.uuid] = _shared_tags(api, tags)
-        described = labels.to_labels(tags)
+        described = to_strings(tags)
         network, volume = node.network_name(tags), node.volume_name(tags)
         with self._engine.use(f"make the network '{network}'") as api:
             _make_network(api, network, described, labels.cluster_filter(tags.uuid))
@@ -330,7 +253,7 @@ class DockerProvider(AbstractCloudProvider):
             InstanceError: it is not one of ours, or of another cluster than the one whose record names it.
         """
         found: Mapping[str, Any] = api.inspect_container(instance_id)
-        uuid = labels.to_tags(found["Config"]["Labels"] or {}).uuid
+        uuid = to_tags(found["Config"]["Labels"] or {}).uuid
         known = self._known.get(instance_id)
         if not uuid or (known and known.uuid != uuid):
             raise InstanceError(
@@ -394,7 +317,7 @@ def _shared_tags(api: APIClient, tags: Tags) -> Tags:
     A cluster that was adopted or imported may be called something else since.
     """
     for network in api.networks(filters=labels.cluster_filter(tags.uuid)):
-        return labels.to_tags(network["Labels"])
+        return to_tags(network["Labels"])
     return tags
 
 

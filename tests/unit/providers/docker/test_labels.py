@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from elasticluster.model import InstanceState, Tags
-from elasticluster.providers.docker.labels import cluster_filter, init_failed, to_instance, to_labels, to_tags
+from elasticluster.providers.common.tags import to_strings, to_tags
+from elasticluster.providers.docker.labels import cluster_filter, init_failed, to_instance
 
 TAGS = Tags(uuid="u-1", name="slurm+x", template="slurm", owner="me@here", created="2026", node="compute001")
 
@@ -16,7 +17,7 @@ def summary(**changes: Any) -> dict[str, Any]:
         "Id": "abc",
         "State": "running",
         "Status": "Up 2 seconds",
-        "Labels": to_labels(TAGS),
+        "Labels": to_strings(TAGS),
         "Ports": [{"IP": "127.0.0.1", "PrivatePort": 22, "PublicPort": 49153, "Type": "tcp"}],
         "NetworkSettings": {"Networks": {"net": {"IPAddress": "172.18.0.2"}}},
         **changes,
@@ -28,11 +29,11 @@ def test_instance_id_is_the_one_that_docker_ps_prints() -> None:
 
 
 def test_tags_come_back_from_labels() -> None:
-    assert to_tags(to_labels(TAGS)) == TAGS
+    assert to_tags(to_strings(TAGS)) == TAGS
 
 
 def test_labels_of_empty_tags_are_left_out() -> None:
-    assert "elasticluster.batch" not in to_labels(TAGS)
+    assert "elasticluster.batch" not in to_strings(TAGS)
 
 
 def test_filter_is_for_one_cluster_or_for_all() -> None:

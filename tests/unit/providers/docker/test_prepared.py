@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from elasticluster.model import ImageRequest, Tags
+from elasticluster.providers.common.tags import to_strings, to_tags
 from elasticluster.providers.docker import prepared
-from elasticluster.providers.docker.labels import to_labels, to_tags
 
 TAGS = Tags(
     uuid="u-1",
@@ -44,7 +44,7 @@ def test_image_whose_name_a_newer_one_has_taken_is_known_by_its_id() -> None:
 
 
 def test_labels_of_an_image_undo_all_that_make_a_container_a_member_of_a_cluster() -> None:
-    member = to_labels(Tags(**{field.name: "x" for field in fields(Tags)}))
+    member = to_strings(Tags(**{field.name: "x" for field in fields(Tags)}))
     assert to_tags(member | prepared._labels(REQUEST)) == Tags(**{field.name: "" for field in fields(Tags)})
 
 
