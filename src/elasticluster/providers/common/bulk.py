@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from elasticluster.engine.create import tags_of
-from elasticluster.exceptions import InstanceNotFoundError
+from elasticluster.exceptions import CloudProviderError, InstanceNotFoundError
 from elasticluster.model import (
     ClusterRecord,
     ComponentRef,
@@ -30,6 +31,7 @@ class BulkCloudProvider(AbstractCloudProvider):
     """
 
     tags_instances = True
+    host_key_patience = 15  # seconds; cloud-init shows them on the console in its last stage, after SSH is up
 
     def start_instance(
         self,
@@ -62,7 +64,7 @@ class BulkCloudProvider(AbstractCloudProvider):
             the instance's id.
 
         Raises:
-            CloudProviderError: it cannot be made.
+            CloudProviderError: it cannot be made; what it would have shared is gone again.
         """
         token = new_uuid()
         cluster_name = str(kwargs.pop("cluster_name", "single"))
@@ -78,12 +80,19 @@ class BulkCloudProvider(AbstractCloudProvider):
         )
         key = KeyPair(name=key_name, public_path=public_key_path, private_path=private_key_path)
         cluster = self._own_cluster(cluster_name, key, NodeRecord(name=name, spec=spec))
-        self.prepare(cluster, key)
-        made = self.create_instances(
-            InstanceRequest(token=token, spec=spec, names=(name,), tags=tags_of(cluster), key=key)
-        )
-        for error in made.failures.values():
-            raise error
+        request = InstanceRequest(token=token, spec=spec, names=(name,), tags=tags_of(cluster), key=key)
+        self._start_tokens.append(token)
+        try:
+            self.prepare(cluster, key)
+            made = self.create_instances(request)
+            for error in made.failures.values():
+                raise error
+        except CloudProviderError:
+            self._start_tokens.remove(token)
+            with contextlib.suppress(CloudProviderError):
+                self._release_unused(cluster.uuid)
+            raise
+        self._start_tokens.remove(token)
         return made.instances[0].id
 
     def stop_instance(self, instance_id: str) -> None:
@@ -95,8 +104,8 @@ class BulkCloudProvider(AbstractCloudProvider):
         found = self._find(instance_id)
         for error in self.stop_instances([instance_id]).values():
             raise error
-        if found and not found.tags.template and not self.list_instances(found.tags.uuid):
-            self.release(found.tags.uuid)
+        if found and not found.tags.template:
+            self._release_unused(found.tags.uuid)
 
     def get_ips(self, instance_id: str) -> list[str]:
         """Return an instance's addresses, the public one first, with the port of SSH if it is not the usual.
@@ -115,6 +124,18 @@ class BulkCloudProvider(AbstractCloudProvider):
         """Return whether an instance exists and runs."""
         found = self._find(instance_id)
         return found is not None and found.state is InstanceState.RUNNING
+
+    @property
+    def _start_tokens(self) -> list[str]:
+        """Tokens of the calls of :meth:`start_instance` that other threads are in."""
+        tokens: list[str] = self.__dict__.setdefault("_tokens_of_starts", [])
+        return tokens
+
+    def _release_unused(self, cluster: str) -> None:
+        """Release what instances of a cluster share, unless it has some or is just getting one."""
+        there = (one.state is not InstanceState.TERMINATED for one in self.list_instances(cluster))
+        if not self._start_tokens and not any(there):
+            self.release(cluster)
 
     def _find(self, instance_id: str) -> Instance | None:
         return next((one for one in self.list_instances() if one.id == instance_id), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import threading
 import weakref
@@ -23,6 +22,7 @@ from elasticluster.exceptions import (
     QuotaError,
     UnsupportedError,
 )
+from elasticluster.providers.common.errors import Translation, translated, verb_of
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -38,21 +38,22 @@ _DEFAULT_PORT = 2375
 _KNOCK_TIMEOUT = 10  # seconds
 _TIMEOUT = 120  # seconds for one call; a busy engine takes its time to make a container
 
-_OBJECT_RE = re.compile(r"(?: (?:for|from|in|of|to)(?: node)?)? '.*", re.DOTALL)
-_ARTICLE_RE = re.compile(r"\b(?:an?|the) ")
-
-_API_ERRORS: tuple[tuple[str, type[CloudProviderError], str], ...] = (
-    (
+_API_ERRORS = (
+    Translation(
         r"non-overlapping IPv4|predefined address pools",
         QuotaError,
         "No addresses are left for another network: `docker network prune` removes those that nothing uses.",
     ),
-    (r"no space left on device", CapacityError, "Free some disk space, e.g. with `docker system prune`."),
-    (r"[Rr]ange of CPUs|memory limit", FlavorError, "Choose a smaller flavor."),
-    (r"No such image|pull access denied|manifest unknown|invalid reference", ImageError, ""),
-    (r"No such container", InstanceNotFoundError, ""),
+    Translation(
+        r"no space left on device",
+        CapacityError,
+        "Free some disk space, e.g. with `docker system prune`.",
+    ),
+    Translation(r"[Rr]ange of CPUs|memory limit", FlavorError, "Choose a smaller flavor."),
+    Translation(r"No such image|pull access denied|manifest unknown|invalid reference", ImageError),
+    Translation(r"No such container", InstanceNotFoundError),
 )
-"""What the engine says (a regular expression), our class, and what to do."""
+"""What the engine says, and what it means."""
 
 
 class Engine:
@@ -151,16 +152,7 @@ class Engine:
                 f"The container engine at {self.url} went away; cannot {doing}: {exc}",
                 hint="Look at `systemctl status docker`, then run the same command again.",
             )
-        said = str(exc.explanation or exc)
-        for pattern, kind, hint in _API_ERRORS:
-            if re.search(pattern, said):
-                return kind(f"Cannot {doing}: {said}", hint=hint)
-        return default(f"Cannot {doing}: {said}")
-
-
-def verb_of(doing: str) -> str:
-    """Return what is done, without articles and to what it is done, so that it can be counted."""
-    return _ARTICLE_RE.sub("", _OBJECT_RE.sub("", doing))
+        return translated(_API_ERRORS, str(exc.explanation or exc), doing, default)
 
 
 def _knock(url: str) -> None:

@@ -6,6 +6,7 @@ import io
 import logging
 import re
 import tarfile
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,7 @@ class DockerProvider(BulkCloudProvider):
         self._custom = custom_flavors(listed)
         self._shared: dict[str, Tags] = {}
         self._resumed: set[str] = set()
+        self._preparing = threading.Lock()
 
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Check engine, flavors and this computer's limits, and build the images that are missing.
@@ -98,7 +100,8 @@ class DockerProvider(BulkCloudProvider):
 
     def prepare(self, cluster: ClusterRecord, key: KeyPair) -> None:
         """Make the cluster's network and its ``/home``; does nothing where they exist."""
-        self._prepare(tags_of(cluster))
+        with self._preparing:  # the engine would make two networks of one name
+            self._prepare(tags_of(cluster))
 
     def create_instances(self, request: InstanceRequest) -> Created:
         """Make and start one container for each name; each that fails leaves the others alone."""
