@@ -48,6 +48,7 @@ class Layer(StrEnum):
     CREATE = "create"
     BOOT = "boot"
     NO_ADDRESS = "no address"
+    GATEWAY = "gateway"  # the node of the cluster through which this one is reached
     PROXY = "proxy command"
     REFUSED = "connection refused"
     TIMED_OUT = "timed out"
@@ -169,8 +170,8 @@ class ComponentRef:
 
     Attributes:
         type: name of an entry point (``docker``) or import path (``package.module:Class``).
-        args: keyword arguments of its constructor; secret ones only where they cannot be had from
-            the configuration or the environment.
+        args: keyword arguments of its constructor; None for a secret that is not stored, as the
+            configuration or the environment has it.
         section: name of the configuration section it came from; empty if it was made in Python.
     """
 
@@ -413,6 +414,7 @@ class SshTarget:
         public_key_path: public half of a private key, by which an agent's is known; empty: ``KEY_PATH.pub``.
         host_keys: keys to accept; empty: accept and report what the host shows (first contact).
         proxy_command: ``ProxyCommand``; empty for none.
+        via: the node to go through; None: directly, or by the proxy command.
         timeout: seconds for the attempt.
     """
 
@@ -424,6 +426,7 @@ class SshTarget:
     public_key_path: str = ""
     host_keys: tuple[str, ...] = ()
     proxy_command: str = ""
+    via: SshTarget | None = None
     timeout: float = 5
 
 

@@ -37,11 +37,8 @@ class GC3PieConfig(AbstractCommand):
         """Ask the frontend, then print or append."""
         cluster = self.load(self.params.cluster)
         text = snippet(cluster)
-        if cluster.record.login.proxy_command:
-            say(
-                "WARNING: GC3Pie is not told the cluster's proxy command. If the frontend is reached only by "
-                "that, let `ssh_config` in the section [auth/…] name a file with that ProxyCommand."
-            )
+        if warning := untold(cluster, self.line("ssh-config", cluster.name)):
+            say(f"WARNING: {warning}")
         if self.params.append:
             path = Path(self.params.append).expanduser()
             append(path, text)
@@ -49,6 +46,27 @@ class GC3PieConfig(AbstractCommand):
         else:
             print(text, end="")
         return 0
+
+
+def untold(cluster: Cluster, to_write: str) -> str:
+    """Return what the sections cannot say of the way to the frontend; empty if it is reached directly.
+
+    Args:
+        cluster: the cluster.
+        to_write: command line that prints a configuration of OpenSSH.
+    """
+    if cluster.record.login.proxy_command:
+        return (
+            "GC3Pie is not told the cluster's proxy command. If the frontend is reached only by "
+            "that, let `ssh_config` in the section [auth/…] name a file with that ProxyCommand."
+        )
+    target = cluster.get_ssh_to_node().ssh_target()
+    if target.via is None:
+        return ""
+    return (
+        f"GC3Pie is not told that {target.name} is reached through {target.via.name}. Let `ssh_config` "
+        f"in the section [auth/…] name a file that holds what `{to_write}` prints."
+    )
 
 
 def snippet(cluster: Cluster) -> str:

@@ -20,7 +20,7 @@ from elasticluster.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from elasticluster.cluster import Cluster, Node
+    from elasticluster.cluster import Cluster
     from elasticluster.model import SshTarget
 
 _MARK = "# Written by `elasticluster ssh-config`: the whole file is replaced the next time."
@@ -93,15 +93,14 @@ class PrintSshConfig(AbstractCommand):
     def _hosts(self, cluster: Cluster) -> list[_Host]:
         if self.params.update:
             cluster.update()
-        nodes = cluster.get_all_nodes()
         try:
-            hosts = [self._host(cluster, node) for node in nodes if node.preferred_ip]
+            hosts = self._reachable(cluster)
         except KeypairError as error:
             if not self.params.all:
                 raise
             say(f"WARNING: {error}")
             return []
-        missing = [node.name for node in nodes if not node.preferred_ip]
+        missing = [node.name for node in cluster.get_all_nodes() if not node.preferred_ip]
         if not hosts and not self.params.all:
             raise ReadinessError(
                 f"Cluster '{cluster.name}' has no node whose address is known.",
@@ -111,16 +110,34 @@ class PrintSshConfig(AbstractCommand):
             say(f"WARNING: Cluster '{cluster.name}': no address is known of {', '.join(missing)}.")
         return hosts
 
-    def _host(self, cluster: Cluster, node: Node) -> _Host:
-        names = [f"{cluster.name}-{node.name}"]
-        if node.name == frontend_name(cluster):
-            names.insert(0, cluster.name)
-        if self.params.bare and node.name not in names:
-            names.append(node.name)
-        target = node.ssh_target()
-        key_path = str(Path(target.key_path).absolute()) if target.key_path else ""
-        known_hosts = Path(cluster.known_hosts_file).absolute()
-        return _Host(replace(target, key_path=key_path), str(known_hosts), tuple(names))
+    def _reachable(self, cluster: Cluster) -> list[_Host]:
+        """Return the nodes whose address is known; the key pair is looked at once for all of them."""
+        from elasticluster.engine.reach import targets_of
+
+        nodes = [node for node in cluster.record.nodes if node.address]
+        if not nodes:
+            return []
+        known_hosts = str(Path(cluster.known_hosts_file).absolute())
+        frontend = frontend_name(cluster)
+        targets = targets_of(cluster.record, nodes, cluster.key_pair())
+        return [
+            _Host(_absolute(target), known_hosts, self._names(cluster.name, target.name, frontend))
+            for target in targets
+        ]
+
+    def _names(self, cluster: str, node: str, frontend: str) -> tuple[str, ...]:
+        names = [f"{cluster}-{node}"]
+        if node == frontend:
+            names.insert(0, cluster)
+        if self.params.bare and node not in names:
+            names.append(node)
+        return tuple(names)
+
+
+def _absolute(target: SshTarget) -> SshTarget:
+    """Return a target, and its gateway, with a path of the key that is the same wherever it is used."""
+    key_path = str(Path(target.key_path).absolute()) if target.key_path else ""
+    return replace(target, key_path=key_path, via=target.via and _absolute(target.via))
 
 
 def _blocks(hosts: Iterable[_Host]) -> Iterator[str]:

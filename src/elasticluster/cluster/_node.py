@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from elasticluster.cluster._arguments import with_older_names
 from elasticluster.cluster._dictionary import DictionaryStyle
 from elasticluster.config.masking import public
+from elasticluster.engine.reach import target_of
 from elasticluster.exceptions import ClusterError, InstanceError
 from elasticluster.model import NodeRecord, NodeSpec, SshTarget
 
@@ -291,18 +293,11 @@ class Node(DictionaryStyle):
 
     def ssh_target(self, timeout: float | None = None) -> SshTarget:
         """Return where and how to log in; `timeout` in seconds, the cluster's by default."""
-        login, key = self._cluster.record.login, self._cluster.key_pair()
-        return SshTarget(
-            name=self.name,
-            host=self.connection_ip(),
-            port=self.ssh_port,
-            user=self.image_user,
-            key_path=key.identity,
-            public_key_path=key.public_path,
-            host_keys=self.record.host_keys,
-            proxy_command=login.proxy_command,
-            timeout=timeout or login.probe_timeout,
-        )
+        self.connection_ip()  # there has to be one
+        target = target_of(self._cluster.record, self.record, self._cluster.key_pair())
+        if not timeout:
+            return target
+        return replace(target, timeout=timeout, via=target.via and replace(target.via, timeout=timeout))
 
     # -- reading it like a dictionary --------------------------------------------------------------
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TypeVar
 
+from elasticluster.engine.account import listed
 from elasticluster.engine.events import Phase
+from elasticluster.engine.host_keys import HostKeys
+from elasticluster.engine.patience import Patience
+from elasticluster.engine.reach import gateway, targets_of
 from elasticluster.engine.run import Run, no_answer, seen
 from elasticluster.engine.wait import wait_until
-from elasticluster.exceptions import CloudProviderError, CredentialsError
 from elasticluster.model import (
     Failure,
     Instance,
@@ -18,60 +20,10 @@ from elasticluster.model import (
     Layer,
     NodeRecord,
     NodeState,
-    SshTarget,
 )
-
-T = TypeVar("T")
-
-PATIENCE = 60
-"""Seconds for which a cloud that does not answer is asked again before that is an error."""
 
 PROBE_INTERVAL = 1.0
 """Seconds between two rounds of SSH attempts."""
-
-
-def target_of(run: Run, node: NodeRecord, key: KeyPair) -> SshTarget:
-    """Return where and how to log in to a node that has an address."""
-    return SshTarget(
-        name=node.name,
-        host=node.address or "",
-        port=node.ssh_port,
-        user=node.spec.image_user,
-        key_path=key.identity,
-        public_key_path=key.public_path,
-        host_keys=node.host_keys,
-        proxy_command=run.cluster.login.proxy_command,
-        timeout=run.cluster.login.probe_timeout,
-    )
-
-
-class Patience:
-    """Asks a cloud again that does not answer, for a while."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._silent_since: float | None = None
-
-    def ask(self, question: Callable[[], T]) -> T | None:
-        """Return the answer; None if there was none this time.
-
-        Raises:
-            CloudProviderError: there has been none for :data:`PATIENCE` seconds, or credentials are wrong.
-        """
-        now = self._run.tools.clock.now()
-        try:
-            answer = question()
-        except CredentialsError:
-            raise
-        except CloudProviderError as error:
-            if self._silent_since is None:
-                self._silent_since = now
-                self._run.warn(f"{error.message} Trying again for {PATIENCE} s.")
-            if now - self._silent_since >= PATIENCE:
-                raise
-            return None
-        self._silent_since = None
-        return answer
 
 
 class Watch:
@@ -105,7 +57,7 @@ class Watch:
             whether no node is waiting any more.
 
         Raises:
-            CloudProviderError: the cloud has not answered for :data:`PATIENCE` seconds.
+            CloudProviderError: the cloud has not answered for :data:`~.patience.PATIENCE` seconds.
         """
         machines = self._list()
         if machines is None:
@@ -126,8 +78,8 @@ class Watch:
         self.waiting.discard(name)
 
     def _list(self) -> dict[str, Instance] | None:
-        provider, uuid = self._run.tools.provider, self._run.cluster.uuid
-        machines = self._patience.ask(lambda: provider.list_instances(uuid))
+        cluster, provider = self._run.cluster, self._run.tools.provider
+        machines = self._patience.ask(lambda: listed(cluster, provider))
         return None if machines is None else {machine.id: machine for machine in machines}
 
     def _count(self, machines: dict[str, Instance]) -> None:
@@ -235,7 +187,7 @@ def connect(run: Run, key: KeyPair, timeout: float, only: Collection[str] | None
     attempt = _Attempt(run, key, names)
     with run.phase(Phase.CONNECT, len(names)):
         wait_until(attempt.round, timeout=timeout, interval=attempt.interval, clock=run.tools.clock)
-        run.give_up(Phase.CONNECT, attempt.failures(timeout))
+        attempt.end(timeout)
     write_known_hosts(run)
 
 
@@ -254,31 +206,36 @@ class _Attempt:
         self._last: dict[str, Failure] = dict.fromkeys(names, no_answer())
         self._watch = Watch(run, Phase.CONNECT, names)
         self._looked = run.tools.clock.now()
-        self._patience = Patience(run)
-        self._first_contacts = 0
+        self._host_keys = HostKeys(run)
         self.interval = min(PROBE_INTERVAL, run.tools.polling_interval)
 
-    def failures(self, timeout: float) -> dict[str, Failure]:
-        """Return why each remaining node has not let us in for `timeout` seconds."""
+    def end(self, timeout: float) -> None:
+        """Give up on the remaining nodes, which have not let us in for `timeout` seconds."""
+        barred = [name for name, why in self._last.items() if why.layer is Layer.GATEWAY]
+        self._let_in(self._host_keys.accept_rest(self._last))
+        self._try_behind(barred)
         after = f" (given up after {timeout:g} s)"
-        return {
-            name: replace(failure, message=failure.message + after) for name, failure in self._last.items()
-        }
+        late = {name: replace(why, message=why.message + after) for name, why in self._last.items()}
+        self._run.give_up(Phase.CONNECT, late)
+        self._host_keys.tell()
 
     def round(self) -> bool:
         """Try every remaining node once; return whether none remains."""
         self._look_sometimes()
-        self._fetch_host_keys()
-        targets = [target_of(self._run, self._run.node(name), self._key) for name in self._last]
-        if self._run.tools.provider.delivers_host_keys:
-            targets = [target for target in targets if target.host_keys]
-        results = self._run.tools.prober.probe(targets)
-        self._last |= {name: result.failure for name, result in results.items() if result.failure}
-        self._let_in({name: result.host_keys for name, result in results.items() if not result.failure})
+        self._last |= self._host_keys.fetch(self._last)
+        inner = self._inner()
+        self._try([name for name in self._last if name not in inner])
+        self._try(self._not_barred(inner))  # the gateway's own host key is known only now
         self._give_up_on_strangers()
-        if not self._last and self._first_contacts:
-            self._run.note(f"Host keys of {self._first_contacts} nodes were accepted on first contact.")
+        self._give_up_behind_lost()
         return not self._last
+
+    def _try_behind(self, barred: Collection[str]) -> None:
+        """Try nodes for the first time whose gateway was believed only now."""
+        entrance = gateway(self._run.cluster)
+        if barred and entrance and entrance.usable and entrance.name not in self._last:
+            self._try(barred)
+            self._let_in(self._host_keys.accept_rest(self._last))
 
     def _look_sometimes(self) -> None:
         """Notice machines that die while we knock, with no more calls than while they boot."""
@@ -289,25 +246,33 @@ class _Attempt:
             for name in [n for n in self._last if self._run.node(n).state is NodeState.DOWN]:
                 del self._last[name]
 
-    def _fetch_host_keys(self) -> None:
-        provider = self._run.tools.provider
-        nodes = [self._run.node(name) for name in self._last]
-        ids = {node.instance_id: node for node in nodes if node.instance_id and not node.host_keys}
-        if not provider.delivers_host_keys or not ids:
-            return
-        keys = self._patience.ask(lambda: provider.host_keys(list(ids))) or {}
-        self._run.update(replace(ids[i], host_keys=found) for i, found in keys.items())
-        for instance_id, node in ids.items():
-            if instance_id not in keys:
-                self._last[node.name] = Failure(
-                    layer=Layer.BOOT, message="has not come up so far as to have a host key"
-                )
+    def _inner(self) -> frozenset[str]:
+        """Return the names of the remaining nodes that are reached through another one."""
+        if gateway(self._run.cluster) is None:
+            return frozenset()
+        return frozenset(name for name in self._last if not self._run.node(name).public_ip)
 
-    def _let_in(self, host_keys: dict[str, tuple[str, ...]]) -> None:
+    def _not_barred(self, inner: Collection[str]) -> Collection[str]:
+        """Return the names of inner nodes that are to be tried: none before the gateway has let us in."""
+        entrance = gateway(self._run.cluster)
+        if entrance is None or entrance.name not in self._last:
+            return [name for name in inner if name in self._last]
+        why = f"through {entrance.name}: {self._last[entrance.name].message}"
+        self._last |= dict.fromkeys(inner, Failure(layer=Layer.GATEWAY, message=why))
+        return ()
+
+    def _try(self, names: Collection[str]) -> None:
+        """Try some nodes once, and let in those whose host keys are to be believed."""
+        run = self._run
+        nodes = [run.node(name) for name in names if self._host_keys.may_be_tried(name)]
+        results = run.tools.prober.probe(targets_of(run.cluster, nodes, self._key))
+        self._last |= {name: result.failure for name, result in results.items() if result.failure}
+        shown = {name: result.host_keys for name, result in results.items() if not result.failure}
+        self._let_in(self._host_keys.believed(shown, self._last))
+
+    def _let_in(self, host_keys: Mapping[str, tuple[str, ...]]) -> None:
         """Mark the nodes as reachable that have let us in, with the keys that they showed."""
-        nodes = [self._run.node(name) for name in host_keys]
-        self._first_contacts += sum(not node.host_keys for node in nodes)
-        self._run.update(_reachable(node, host_keys[node.name]) for node in nodes)
+        self._run.update(_reachable(self._run.node(name), shown) for name, shown in host_keys.items())
         for name in host_keys:
             self._run.done(Phase.CONNECT, name)
             self._watch.drop(name)
@@ -315,10 +280,25 @@ class _Attempt:
 
     def _give_up_on_strangers(self) -> None:
         """A wrong host key does not come right by waiting."""
-        for name in [n for n, failure in self._last.items() if failure.layer is Layer.HOST_KEY]:
-            if self._run.node(name).host_keys:
-                self._run.give_up(Phase.CONNECT, {name: self._last.pop(name)})
-                self._watch.drop(name)
+        wrong = [name for name, failure in self._last.items() if failure.layer is Layer.HOST_KEY]
+        self._give_up([name for name in wrong if self._run.node(name).host_keys])
+
+    def _give_up_behind_lost(self) -> None:
+        """A gateway that was given up lets nobody through by waiting."""
+        if _lost(gateway(self._run.cluster)):
+            self._give_up([name for name, why in self._last.items() if why.layer is Layer.GATEWAY])
+
+    def _give_up(self, names: Collection[str]) -> None:
+        if names:
+            self._run.give_up(Phase.CONNECT, {name: self._last.pop(name) for name in names})
+        for name in names:
+            self._watch.drop(name)
+
+
+def _lost(node: NodeRecord | None) -> bool:
+    """Return whether a node was given up before anybody could log in to it."""
+    late = (Layer.SETUP, Layer.CHECK)
+    return bool(node and node.state is NodeState.DOWN and node.failure and node.failure.layer not in late)
 
 
 def _reachable(node: NodeRecord, shown: tuple[str, ...]) -> NodeRecord:

@@ -72,8 +72,12 @@ class FakeCloud:
         tags_each: whether each machine of a bulk call gets its own name as a tag.
         broken: for node names, the error that their creation ends in.
         ill: for node names, the state that their machines come to instead of running.
-        delivers_host_keys: whether host keys can be had from the cloud.
+        delivers_host_keys: whether host keys are certain to be had from the cloud.
+        host_key_patience: how long they are waited for if they are not; 0: they cannot be had.
+        consoles: for node names, the host keys that can be had if they are not certain to be.
+        inner_kinds: kinds of nodes that get no public address.
         tags_instances: whether machines carry their tags.
+        owner: whose account is used; empty: it does not tell.
         calls: how often each verb was called.
         shared: UUIDs of clusters for which shared resources exist.
         prepared: what was written on them, by UUID.
@@ -89,7 +93,11 @@ class FakeCloud:
     broken: dict[str, CloudProviderError] = field(default_factory=dict)
     ill: dict[str, InstanceState] = field(default_factory=dict)
     delivers_host_keys: bool = True
+    host_key_patience: float = 0
+    consoles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    inner_kinds: frozenset[str] = frozenset()
     tags_instances: bool = True
+    owner: str = ""
     polling_interval: float = 1.0
     calls: Counter[str] = field(default_factory=Counter)
     shared: set[str] = field(default_factory=set)
@@ -105,6 +113,10 @@ class FakeCloud:
         """Begin without machines."""
         self.machines: dict[str, _Machine] = {}
         self._numbers = itertools.count(1)
+
+    def account(self) -> str:
+        """Return what it was told."""
+        return self.owner
 
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Say no if told to."""
@@ -178,9 +190,12 @@ class FakeCloud:
         self.shared.discard(cluster)
 
     def host_keys(self, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-        """Return a key for each running machine."""
+        """Return a key for each running machine, or what its console shows."""
         self._called("host_keys")
-        return {i: (host_key(i),) for i in ids if i in self.machines}
+        here = {i: self.machines[i].instance.tags.node for i in ids if i in self.machines}
+        if self.delivers_host_keys:
+            return {i: (host_key(i),) for i in here}
+        return {i: self.consoles[name] for i, name in here.items() if name in self.consoles}
 
     def console_output(self, instance_id: str) -> str:
         """Return a line for a machine that exists."""
@@ -252,9 +267,9 @@ class FakeCloud:
     def _now(self, machine: _Machine) -> Instance:
         pending = machine.instance.state is InstanceState.PENDING
         if pending and self.clock.now() >= machine.runs_at:
-            machine.instance = replace(
-                machine.instance, state=InstanceState.RUNNING, public_ip=f"192.0.2.{len(self.machines)}"
-            )
+            inner = machine.instance.tags.kind in self.inner_kinds
+            public = None if inner else f"192.0.2.{len(self.machines)}"
+            machine.instance = replace(machine.instance, state=InstanceState.RUNNING, public_ip=public)
         return machine.instance
 
 
@@ -294,6 +309,9 @@ class FakeNetwork:
     def _answer(self, target: SshTarget) -> ProbeResult:
         if target.name in self.deaf:
             return ProbeResult(failure=self.deaf[target.name])
+        if target.via and (target.via.name in self.deaf or not target.via.host_keys):
+            failure = Failure(layer=Layer.GATEWAY, message=f"through {target.via.name}: it is deaf")
+            return ProbeResult(failure=failure)
         return ProbeResult(host_keys=target.host_keys or (f"ssh-ed25519 SEEN-AT-{target.name}",))
 
 

@@ -54,13 +54,28 @@ class CloudProvider(Protocol):
     """Seconds between two looks at instances that are on their way."""
 
     delivers_host_keys: bool
-    """Whether :meth:`host_keys` works, so that no key ever has to be believed on first contact."""
+    """Whether :meth:`host_keys` is certain to tell the keys of every instance in the end.
+
+    No key is believed on first contact then, and no node is logged in to before its keys are known.
+    """
+
+    host_key_patience: float
+    """Seconds for which host keys that may be told are waited for after SSH has first answered.
+
+    A console shows them some seconds later than that. 0: they are never told, and never asked for.
+    """
 
     tags_instances: bool
     """Whether machines carry what was written on them, so that a lost reply is found again by listing."""
 
     captures_instances: bool
     """Whether images can be made of machines: whether :meth:`capture_instances` works."""
+
+    def account(self) -> str:
+        """Return whose account or project is used, as the cloud names it; empty if it does not tell.
+
+        Asked for often: an answer that costs a call is remembered.
+        """
 
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Check everything that can be checked before the first machine is made, and prepare it.
@@ -125,6 +140,10 @@ class CloudProvider(Protocol):
 
     def host_keys(self, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the SSH host keys of instances, had through the cloud and not over the network.
+
+        Where they are not certain to come, and there is a call for each instance, that many are made: each
+        instance is asked for twice at most in a start, when SSH has first answered and when
+        :attr:`host_key_patience` is over.
 
         Returns:
             ``"TYPE BASE64"`` lines by instance id; those that cannot be had (yet) are left out.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from elasticluster.engine.connect import ended, gone, target_of
+from elasticluster.engine.account import listed
+from elasticluster.engine.connect import ended, gone
 from elasticluster.engine.plan import plan_start
-from elasticluster.engine.run import Run, Tools
+from elasticluster.engine.reach import target_of, targets_of
+from elasticluster.engine.run import Tools
 from elasticluster.engine.scheduler import UP, Scheduler, Worker
 from elasticluster.exceptions import CloudProviderError, KeypairError, ReadinessError
 from elasticluster.model import (
@@ -117,12 +119,12 @@ def _machines(
 ) -> tuple[Mapping[str, Instance], CloudProviderError | None]:
     """Return what the cloud says of the nodes' machines, by the nodes' names, and why it says nothing."""
     try:
-        listed = tools.provider.list_instances(cluster.uuid)
+        there = listed(cluster, tools.provider)
     except CloudProviderError as error:
         return {}, error
-    by_id = {machine.id: machine for machine in listed}
+    by_id = {machine.id: machine for machine in there}
     ours = {node.name: by_id[node.instance_id] for node in cluster.nodes if node.instance_id in by_id}
-    return {**plan_start(cluster, listed).present, **ours}, None
+    return {**plan_start(cluster, there).present, **ours}, None
 
 
 def _here(node: NodeRecord, machine: Instance | None) -> NodeRecord:
@@ -160,8 +162,7 @@ def _probe(cluster: ClusterRecord, tools: Tools, nodes: Sequence[NodeRecord]) ->
     except KeypairError as error:
         failure = Failure(layer=Layer.LOGIN, message=error.message)
         return {node.name: ProbeResult(failure=failure) for node in nodes}
-    run = Run(cluster, tools)
-    return tools.prober.probe([target_of(run, node, key) for node in nodes])
+    return tools.prober.probe(targets_of(cluster, nodes, key))
 
 
 def _scheduler(cluster: ClusterRecord, tools: Tools, probed: Mapping[str, ProbeResult]) -> Scheduler | None:
@@ -175,7 +176,7 @@ def _scheduler(cluster: ClusterRecord, tools: Tools, probed: Mapping[str, ProbeR
             raise ReadinessError(f"node {name} is paused")
         if node is None or result is None or result.failure:
             raise ReadinessError(f"node {name} cannot be logged in to")
-        target = target_of(Run(cluster, tools), node, tools.store.key_pair(cluster))
+        target = target_of(cluster, node, tools.store.key_pair(cluster))
         path = tools.store.known_hosts_path(cluster.name)
         return tools.prober.output(target, path, command, ANSWER_SECONDS)
 

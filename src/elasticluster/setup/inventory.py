@@ -6,9 +6,11 @@ import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from elasticluster.engine.openssh import NOTHING, UNATTENDED, options, quoted, tokens_doubled
+from elasticluster.engine.openssh import settings as settings_of
 from elasticluster.engine.ports import SetupJob
-from elasticluster.engine.proxy import for_openssh
-from elasticluster.model import Json, NodeRecord
+from elasticluster.engine.reach import targets_of
+from elasticluster.model import Json, NodeRecord, SshTarget
 from elasticluster.setup.authority import host_certificates, public_part
 from elasticluster.setup.secrets import AUTHORITY_KEY, USER_KEY, for_nodes
 from elasticluster.setup.services import ALIASES, SHIPPED_GROUPS, current_name, services_of
@@ -36,7 +38,10 @@ def inventory(job: SetupJob, settings: Settings) -> dict[str, Json]:
     for old, new in ALIASES.items():
         if new in groups:
             children[old] = {"children": {new: {}}}
-    hosts = {node.name: _host(node, job, settings) for node in nodes}
+    targets = targets_of(job.cluster, nodes, job.key)
+    hosts = {
+        node.name: _host(target, node, job, settings) for node, target in zip(nodes, targets, strict=True)
+    }
     sudo = {"image_user_sudo": settings.become_user if settings.become else ""}
     told = {"elasticluster": {**_cluster(job, nodes, groups), "kinds": _kinds(job, settings), **sudo}}
     variables = {**_connection(job), **settings.ansible, **told}
@@ -121,44 +126,51 @@ def _kinds(job: SetupJob, settings: Settings) -> dict[str, Json]:
     return {kind: list(dict.fromkeys(map(current_name, settings.groups.get(kind, ())))) for kind in kinds}
 
 
-def _host(node: NodeRecord, job: SetupJob, settings: Settings) -> dict[str, Json]:
-    options = {
-        "HostKeyAlias": node.name,  # host keys are known under the node's name, whatever its address
-        "UserKnownHostsFile": _quoted(job.known_hosts_path),
-        "GlobalKnownHostsFile": "/dev/null",
-        "StrictHostKeyChecking": "yes",
-        "UpdateHostKeys": "no",
-        "IdentitiesOnly": "yes",  # an agent with many keys is shut out after some tries
-    }
-    if job.cluster.login.proxy_command:
-        options["ProxyCommand"] = for_openssh(job.cluster.login.proxy_command, node.name)
+def _host(target: SshTarget, node: NodeRecord, job: SetupJob, settings: Settings) -> dict[str, Json]:
     given = settings.kind_vars.get(node.kind, {})
     return {
-        "ansible_host": node.address,
-        "ansible_port": node.ssh_port,
-        "ansible_user": node.spec.image_user,
-        "ansible_ssh_common_args": shlex.join(
-            part for name, value in options.items() for part in ("-o", f"{name}={value}")
-        ),
+        "ansible_host": target.host,
+        "ansible_port": target.port,
+        "ansible_user": target.user,
+        "ansible_ssh_common_args": _ssh_arguments(target, job),
         **set_for_roles(given, older=not settings.playbook),
     }
 
 
-def _tokens_doubled(path: str) -> str:
-    """Return a path in which OpenSSH finds no token: they begin with ``%``."""
-    return path.replace("%", "%%")
+def by_tunnel(job: SetupJob, sockets: Mapping[str, str]) -> dict[str, Json]:
+    """Return an inventory of those nodes for which a connection to their gateway is open already.
+
+    Args:
+        job: the cluster and how to log in.
+        sockets: by the node's name, the path of the socket at which that connection can be used.
+    """
+    nodes = [node for node in nodes_at_hand(job) if node.name in sockets]
+    return {
+        "all": {
+            "hosts": {
+                target.name: {
+                    "ansible_ssh_common_args": _ssh_arguments(
+                        target, job, {"ControlMaster": "no", "ControlPath": quoted(sockets[target.name])}
+                    )
+                }
+                for target in targets_of(job.cluster, nodes, job.key)
+            }
+        }
+    }
 
 
-def _quoted(path: str) -> str:
-    """Return a path as OpenSSH's configuration takes it where it could hold several."""
-    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{_tokens_doubled(escaped)}"'
+def _ssh_arguments(target: SshTarget, job: SetupJob, to_gateway: Mapping[str, str] = NOTHING) -> str:
+    """Return the arguments of ``ssh`` for a node, but for what Ansible knows: key, address, port and user."""
+    further = {"UpdateHostKeys": "no", "IdentitiesOnly": "yes"}  # an agent with many keys is shut out
+    found = settings_of(target, job.known_hosts_path, {**UNATTENDED, **to_gateway})
+    found.pop("IdentityFile", None)
+    return shlex.join(options({**found, **further}))
 
 
 def _connection(job: SetupJob) -> dict[str, Json]:
     return {
         "ansible_python_interpreter": "/usr/bin/python3",
-        "ansible_ssh_private_key_file": _tokens_doubled(job.key.identity),
+        "ansible_ssh_private_key_file": tokens_doubled(job.key.identity),
     }
 
 

@@ -22,8 +22,9 @@ from elasticluster.engine.ports import SetupJob
 from elasticluster.exceptions import AnsibleError
 from elasticluster.model import Json, SetupResult
 from elasticluster.setup.events import Run
-from elasticluster.setup.inventory import inventory, masters, nodes_at_hand, particulars
+from elasticluster.setup.inventory import by_tunnel, inventory, masters, nodes_at_hand, particulars
 from elasticluster.setup.settings import PLAYBOOKS, Settings
+from elasticluster.setup.tunnels import tunnels
 
 _CALLBACKS = Path(__file__).with_name("callback")
 _CALLBACK = "elasticluster_events"
@@ -130,8 +131,9 @@ def play(settings: Settings, job: SetupJob, order: Order, tell: Listener) -> tup
     """
     command = [*(settings.command or (str(Path(sys.executable).with_name("ansible-playbook")),))]
     _require(command[0], order.playbooks)
-    with _folder() as folder:
+    with _folder() as folder, tunnels(folder, job, order.limit) as sockets:
         inventories = _write_inventories(folder, settings, job, order)
+        inventories += _write_tunnels(folder, job, sockets)
         command += [*_arguments(settings, job, order), *inventories, _write_playbook(folder, order)]
         variables = environment(folder, settings, job) | (_EVERY_TASK if order.whole else {})
         seen, status, output = _play(folder, command, variables, tell, verbose=job.verbosity > 0)
@@ -199,6 +201,14 @@ def _write_inventories(folder: Path, settings: Settings, job: SetupJob, order: O
     _write(nodes, inventory(job, settings))
     _write(folder / "particulars.json", particulars(job, **order.variables))
     return [f"--inventory={path}" for path in (nodes, folder / "particulars.json")]
+
+
+def _write_tunnels(folder: Path, job: SetupJob, sockets: Mapping[str, str]) -> list[str]:
+    if not sockets:
+        return []
+    path = folder / "tunnels.json"
+    _write(path, by_tunnel(job, sockets))
+    return [f"--inventory={path}"]
 
 
 def _write(path: Path, content: Json) -> None:

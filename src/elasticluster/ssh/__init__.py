@@ -2,7 +2,8 @@
 
 ============ =====================================================================
 ``probe``    :class:`~.probe.ParamikoProber`: one round of attempts on many nodes
-``line``     an open connection, directly or through a proxy command
+``line``     an open connection, directly, through a gateway or through a proxy command
+``tunnel``   lines to many nodes at once, also to those behind a gateway
 ``knock``    its first half: connections and banners, all at once, in one thread
 ``login``    its second half: host key, login and a command, one thread each
 ``hostkeys`` host keys, their fingerprints and the known-hosts file

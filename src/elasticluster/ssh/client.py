@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import getopt
 import logging
 import subprocess
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from elasticluster.engine.proxy import for_openssh
+from elasticluster.engine.openssh import NOTHING, connection_options, destination, settings
 from elasticluster.exceptions import ReadinessError, UsageError
 from elasticluster.model import Failure, SshTarget
 from elasticluster.ssh.hostkeys import place, read_known_hosts
-from elasticluster.ssh.knock import knock
 from elasticluster.ssh.line import Line
 from elasticluster.ssh.login import LOG, DeniedError, authenticate, hang_up, load_key
+from elasticluster.ssh.tunnel import lines_to
 
 if TYPE_CHECKING:
     import paramiko
@@ -27,7 +29,9 @@ _SFTP_OPTIONS = "1246AaB:b:Cc:D:F:fhi:J:l:No:P:pqR:rS:s:vX:"
 _log = logging.getLogger(__name__)
 
 
-def ssh_command(target: SshTarget, known_hosts: str, args: Sequence[str] = ()) -> list[str]:
+def ssh_command(
+    target: SshTarget, known_hosts: str, args: Sequence[str] = (), limits: Mapping[str, str] = NOTHING
+) -> list[str]:
     """Return the command line that opens a shell on a node, or runs a command there.
 
     Args:
@@ -35,17 +39,17 @@ def ssh_command(target: SshTarget, known_hosts: str, args: Sequence[str] = ()) -
         known_hosts: path of the cluster's known-hosts file.
         args: what the user gave: options of ``ssh``, then a command. The options come before ours, and
             OpenSSH takes the first value that it meets: the user has the last word.
+        limits: further settings, also for the connection to the node's gateway, if it has one.
 
     Raises:
         UsageError: ``ssh`` has no such option, or one lacks its value.
     """
     options, command = _split("ssh", args, _SSH_OPTIONS)
-    destination = f"{target.user}@{target.host}"
     return [
         "ssh",
         *options,
-        *_options(target, known_hosts),
-        destination,
+        *connection_options(target, known_hosts, limits),
+        destination(target),
         *(["--", *command] if command else []),
     ]
 
@@ -68,8 +72,8 @@ def sftp_command(target: SshTarget, known_hosts: str, args: Sequence[str] = ()) 
             hint="To run several commands, give them on standard input or with `-b FILE`.",
         )
     host = f"[{target.host}]" if ":" in target.host else target.host
-    destination = f"{target.user}@{host}" + (f":{paths[0]}" if paths else "")
-    return ["sftp", *options, *_options(target, known_hosts), destination]
+    place = f"{target.user}@{host}" + (f":{paths[0]}" if paths else "")
+    return ["sftp", *options, *connection_options(target, known_hosts), place]
 
 
 def _split(program: str, args: Sequence[str], letters: str) -> tuple[list[str], list[str]]:
@@ -79,33 +83,6 @@ def _split(program: str, args: Sequence[str], letters: str) -> tuple[list[str], 
     except getopt.GetoptError as exc:
         raise UsageError(f"{program}: {exc.msg}.", hint=f"See `man {program}` for its options.") from exc
     return [word for option, value in found for word in (option, value) if word], rest
-
-
-def _options(target: SshTarget, known_hosts: str) -> list[str]:
-    found = {"Port": str(target.port), **settings(target, known_hosts)}
-    return [word for name, value in found.items() for word in ("-o", f"{name}={value}")]
-
-
-def settings(target: SshTarget, known_hosts: str) -> dict[str, str]:
-    """Return what OpenSSH has to know to log in to a node, as its configuration takes it.
-
-    Address, port and user are not in it.
-
-    Args:
-        target: the node.
-        known_hosts: path of the cluster's known-hosts file.
-    """
-    found = {
-        "HostKeyAlias": target.name,
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": _quoted(known_hosts),
-        "GlobalKnownHostsFile": "/dev/null",
-    }
-    if target.key_path:
-        found |= {"IdentityFile": _quoted(target.key_path), "IdentitiesOnly": "yes"}
-    if target.proxy_command:
-        found["ProxyCommand"] = for_openssh(target.proxy_command, target.name)
-    return found
 
 
 def config_block(target: SshTarget, known_hosts: str, aliases: Sequence[str]) -> str:
@@ -131,23 +108,6 @@ def config_block(target: SshTarget, known_hosts: str, aliases: Sequence[str]) ->
     return "\n".join([f"Host {' '.join(aliases)}", *lines, ""])
 
 
-def _quoted(path: str) -> str:
-    """Return a path as OpenSSH's configuration takes it: in quotes, and ``%`` doubled as it begins a token.
-
-    ``-i`` would not do: OpenSSH looks for that file before it undoes the doubling.
-
-    Raises:
-        UsageError: OpenSSH would take a part of it as the name of a variable, whatever is done.
-    """
-    if "${" in path:
-        raise UsageError(
-            f"OpenSSH cannot use the file {path}: it would put a variable's value in place of `${{…}}`.",
-            hint="Rename the folder or file, or choose another place with `--storage`.",
-        )
-    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{escaped}"'
-
-
 def output_of(target: SshTarget, known_hosts: str, command: str, seconds: float) -> str:
     """Run a shell command on a node, without a terminal and without input; return its standard output.
 
@@ -162,8 +122,8 @@ def output_of(target: SshTarget, known_hosts: str, command: str, seconds: float)
     """
     from elasticluster.engine.children import child
 
-    limits = ["-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, round(target.timeout))}"]
-    argv = ssh_command(target, known_hosts, [*limits, "--", command])
+    limits = {"BatchMode": "yes", "ConnectTimeout": str(max(1, round(target.timeout)))}
+    argv = ssh_command(target, known_hosts, ["-T", "--", command], limits)
     pipes: dict[str, Any] = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
     try:
         with child(argv, stdin=subprocess.DEVNULL, text=True, errors="replace", **pipes) as process:
@@ -192,11 +152,20 @@ def paramiko_client(target: SshTarget, known_hosts: str | None = None) -> parami
         StateError: `known_hosts` cannot be read.
     """
     accepted = (*target.host_keys, *_known(target, known_hosts))
-    line = knock([target])[target.name]
-    if isinstance(line, Failure):
-        _log.info("Cannot connect to node %s: %s", target.name, line)
-        return None
-    return _client(line, accepted)
+    if target.via:
+        known = (*target.via.host_keys, *_known(target.via, known_hosts))
+        target = replace(target, via=replace(target.via, host_keys=known))
+    with contextlib.ExitStack() as stack:
+        line = stack.enter_context(lines_to([target]))[target.name]
+        if isinstance(line, Failure):
+            _log.info("Cannot connect to node %s: %s", target.name, line)
+            return None
+        held = contextlib.ExitStack()
+        client = _client(line, accepted, held)
+        if client is not None:
+            held.push(stack.pop_all())
+            weakref.finalize(client, held.close)
+        return client
 
 
 def _known(target: SshTarget, path: str | None) -> tuple[str, ...]:
@@ -206,10 +175,16 @@ def _known(target: SshTarget, path: str | None) -> tuple[str, ...]:
     return (*known.get(target.name, ()), *known.get(place(target.host, target.port), ()))
 
 
-def _client(line: Line, accepted: Sequence[str]) -> paramiko.SSHClient | None:
+def _client(line: Line, accepted: Sequence[str], held: contextlib.ExitStack) -> paramiko.SSHClient | None:
+    """Return a client that is logged in; when it is closed, so is what it `held`."""
     import paramiko
 
-    client = paramiko.SSHClient()
+    class Client(paramiko.SSHClient):
+        def close(self) -> None:
+            super().close()
+            held.close()
+
+    client = Client()
     client.set_log_channel(LOG)
     client.set_missing_host_key_policy(paramiko.RejectPolicy() if accepted else paramiko.AutoAddPolicy())
     try:
@@ -221,9 +196,7 @@ def _client(line: Line, accepted: Sequence[str]) -> paramiko.SSHClient | None:
         if transport is not None:
             hang_up(transport, line)
         client.close()
-        line.close()
         return None
-    weakref.finalize(client, line.close)
     return client
 
 

@@ -1,4 +1,4 @@
-"""An open connection to an SSH port, directly or through a proxy command."""
+"""An open connection to an SSH port, directly, through a gateway or through a proxy command."""
 
 from __future__ import annotations
 
@@ -76,9 +76,10 @@ class Line:
 
 
 def failure(target: SshTarget, layer: Layer, message: str, evidence: str = "") -> Failure:
-    """Return what failed; the message goes on after the target's address and port."""
+    """Return what failed; the message goes on after the target's gateway, address and port."""
     host = f"[{target.host}]" if ":" in target.host else target.host
-    return Failure(layer=layer, message=f"{host}:{target.port} {message}", evidence=evidence)
+    through = f"through {target.via.name}: " if target.via else ""
+    return Failure(layer=layer, message=f"{through}{host}:{target.port} {message}", evidence=evidence)
 
 
 def addresses_of(target: SshTarget) -> list[Address]:

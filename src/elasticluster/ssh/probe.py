@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 from elasticluster.engine.pool import run_all
 from elasticluster.model import ClusterRecord, Failure, ProbeResult, SshTarget
 from elasticluster.ssh.hostkeys import write_known_hosts
-from elasticluster.ssh.knock import knock
 from elasticluster.ssh.line import Line
 from elasticluster.ssh.login import DeniedError, load_key, log_in, session
+from elasticluster.ssh.tunnel import lines_to
 
 if TYPE_CHECKING:
     import paramiko
 
 _LOGINS = 32  # threads; a login mostly waits for the other side
 
-_CONNECTIONS = 200  # at the same time; macOS allows a process 256 open files by default
+_CONNECTIONS = (
+    200  # at the same time; macOS allows a process 256 open files, and a gateway's sshd needs one for each
+)
 _PROXIES = 10  # at the same time; sshd begins to refuse at ten connections that are not logged in yet
 
 
@@ -59,14 +61,15 @@ class ParamikoProber:
 
 def answers(target: SshTarget) -> bool:
     """Return whether a target's address still shows one of its pinned host keys; does not log in."""
-    line = knock([target])[target.name]
-    if isinstance(line, Failure):
-        return False
-    try:
-        with session(line):
-            return bool(target.host_keys)
-    except DeniedError:
-        return False
+    with lines_to([target]) as found:
+        line = found[target.name]
+        if isinstance(line, Failure):
+            return False
+        try:
+            with session(line):
+                return bool(target.host_keys)
+        except DeniedError:
+            return False
 
 
 def _batches(targets: Sequence[SshTarget]) -> Iterator[list[SshTarget]]:
@@ -76,15 +79,11 @@ def _batches(targets: Sequence[SshTarget]) -> Iterator[list[SshTarget]]:
 
 
 def _probe(targets: Sequence[SshTarget]) -> dict[str, ProbeResult]:
-    found = knock(targets)
-    lines = [line for line in found.values() if isinstance(line, Line)]
-    results = {name: ProbeResult(failure=what) for name, what in found.items() if isinstance(what, Failure)}
-    try:
-        logins = _log_in_all(lines)
-        results |= {line.target.name: result for line, result in zip(lines, logins, strict=True)}
-    finally:
-        for line in lines:
-            line.close()
+    with lines_to(targets) as found:
+        lines = [line for line in found.values() if isinstance(line, Line)]
+        lost = {name: what for name, what in found.items() if isinstance(what, Failure)}
+        results = {name: ProbeResult(failure=what) for name, what in lost.items()}
+        results |= {line.target.name: result for line, result in zip(lines, _log_in_all(lines), strict=True)}
     return {target.name: results[target.name] for target in targets}
 
 

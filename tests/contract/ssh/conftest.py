@@ -28,7 +28,7 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
-MaxStartups 500
+MaxStartups {startups}
 Subsystem sftp internal-sftp
 {more}
 """
@@ -58,12 +58,19 @@ class Server:
         port: where it listens.
         host_key: its public key.
         key: path of a private key that lets the present user in.
+        log: path of what it writes.
     """
 
     port: int
     host_key: str
     key: Path
+    log: Path
     user: str = field(default_factory=getpass.getuser)
+
+    @property
+    def logins(self) -> int:
+        """How many have been let in until now."""
+        return self.log.read_text().count("Accepted publickey")
 
     def target(self, name: str = "compute001", **changes: object) -> SshTarget:
         values = {"host": "127.0.0.1", "port": self.port, "user": self.user, "key_path": str(self.key)}
@@ -78,14 +85,16 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
     """Start sshd processes; all of them end with the module."""
     with contextlib.ExitStack() as stack:
 
-        def start(more: str = "", kind: str = "ed25519") -> Server:
+        def start(more: str = "", kind: str = "ed25519", startups: str = "500") -> Server:
             directory = tmp_path_factory.mktemp("sshd")
             host, key = make_key(directory / "host", kind), make_key(directory / "user")
             (directory / "authorized_keys").write_text(public_line(key) + "\n")
-            server = Server(port=free_port(), host_key=public_line(host), key=key)
+            log = directory / "log"
+            server = Server(port=free_port(), host_key=public_line(host), key=key, log=log)
             config = directory / "config"
-            config.write_text(CONFIG.format(port=server.port, directory=directory, more=more))
-            stack.enter_context(running(config))
+            values = {"port": server.port, "directory": directory, "startups": startups, "more": more}
+            config.write_text(CONFIG.format(**values))
+            stack.enter_context(running(config, log))
             wait_for(server.port)
             return server
 
@@ -93,12 +102,12 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
 
 
 @contextlib.contextmanager
-def running(config: Path) -> Iterator[None]:
+def running(config: Path, log: Path) -> Iterator[None]:
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     assert sshd, "these tests need OpenSSH's server: install the package openssh-server"
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd locks its unprivileged part in
-    with child([sshd, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL):
+    with child([sshd, "-D", "-E", str(log), "-f", str(config)], stderr=subprocess.DEVNULL):
         yield
 
 
@@ -119,3 +128,10 @@ def server(start_server: StartServer) -> Server:
 @pytest.fixture(autouse=True)
 def no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that accepts connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
+        yield int(listener.getsockname()[1])

@@ -14,6 +14,9 @@ from elasticluster.ssh.client import config_block, ssh_command
 
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 TARGET = SshTarget(name="compute001", host="127.0.0.1", port=32768, user="debian", key_path="/k")
+GATEWAY = SshTarget(
+    name="frontend001", host="fe80::1%eth0", port=2222, user="me", key_path='/it\'s/100%h/a "key"'
+)
 
 
 def understood(*argv: str) -> dict[str, list[str]]:
@@ -40,8 +43,9 @@ def understood(*argv: str) -> dict[str, list[str]]:
             key_path="/k",
             proxy_command="gate %h:%p %n 9%% '%s'",
         ),
+        SshTarget(name="a", host="10.0.0.1", port=22, user="me", key_path="/k", via=GATEWAY),
     ],
-    ids=["local", "IPv6, no key", "scope, odd path", "proxy"],
+    ids=["local", "IPv6, no key", "scope, odd path", "proxy", "gateway"],
 )
 @pytest.mark.parametrize("known_hosts", ["/h", '/with "quotes"/and blanks/100%n'])
 @pytest.mark.parametrize("alias", ["slurm", "Slurm_13.04+x-compute001"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import threading
@@ -44,13 +43,6 @@ def nothing_left_over() -> Iterator[None]:
 def open_files() -> int:
     links = Path("/proc/self/fd").iterdir()
     return sum(link.is_symlink() and not str(link.readlink()).startswith("pipe:") for link in links)
-
-
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """A port that accepts connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
-        yield int(listener.getsockname()[1])
 
 
 # -- the way in --------------------------------------------------------------------------------------
