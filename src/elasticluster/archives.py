@@ -97,14 +97,23 @@ def _secrets_here(creator: Creator, template: str) -> Collection[str]:
 def _packed(cluster: Cluster, store: ClusterStore, secrets: Collection[str], *, with_keys: bool) -> Archive:
     from elasticluster.state.archive import Archive
 
+    record, unknown = _with_access(cluster)
     if with_keys and _contents(_key_files(cluster.record, store)[0]):
         store.key_pair(cluster.record)  # a record may name any file: what is no key is not handed on
     private, public = map(_contents, _key_files(cluster.record, store))
     if with_keys:
-        missing = () if private else ("key",)
-        return Archive(cluster=cluster.record, private_key=private, public_key=public, left_out=missing)
-    record, left_out = without_secrets(cluster.record, secrets)
-    return Archive(cluster=record, public_key=public, left_out=("key", *left_out))
+        missing = (*(() if private else ("key",)), *unknown)
+        return Archive(cluster=record, private_key=private, public_key=public, left_out=missing)
+    record, left_out = without_secrets(record, secrets)
+    return Archive(cluster=record, public_key=public, left_out=("key", *sorted({*left_out, *unknown})))
+
+
+def _with_access(cluster: Cluster) -> tuple[ClusterRecord, list[str]]:
+    """Return the record of a cluster with the secrets that are not stored, and what of them is missing."""
+    access = cluster.cloud_access
+    args = {name: value for name, value in access.args.items() if value is not None}
+    unknown = sorted(f"cloud.{name}" for name in access.args.keys() - args)
+    return replace(cluster.record, cloud=replace(access, args=args)), unknown
 
 
 def _key_files(record: ClusterRecord, store: ClusterStore) -> tuple[Path | None, Path | None]:
@@ -300,7 +309,7 @@ def import_cluster(
     place = _key_files(cluster.record, store)[0]
     if _is_open(cluster, place):
         left_out = tuple(one for one in left_out if one != "key")
-    here = {f"cloud.{name}" for name, value in cluster.record.cloud.args.items() if value}
+    here = {f"cloud.{name}" for name, value in cluster.cloud_access.args.items() if value}
     return Imported(
         cluster=cluster,
         left_out=tuple(one for one in left_out if one not in here),
@@ -315,11 +324,14 @@ def _completed(creator: Creator, record: ClusterRecord, left_out: Collection[str
 
     One without its own secrets cannot be grown before it was set up again, which makes new ones.
     """
-    from elasticluster.conf.clouds import with_secrets
+    from elasticluster.conf.clouds import with_place
 
     names = {one.removeprefix("cloud.") for one in left_out if one.startswith("cloud.")}
+    given = {name: value for name, value in record.cloud.args.items() if value is not None}
+    record = replace(record, cloud=replace(record.cloud, args=given))  # not what this environment has
     if names and record.cloud.section:
-        record = replace(record, cloud=with_secrets(record.cloud, creator.configuration, names))
+        with contextlib.suppress(ConfigurationError):  # its provider is not here: it can be looked at
+            record = replace(record, cloud=with_place(record.cloud, creator.configuration, names))
     if any(one.startswith("secrets.") for one in left_out):
         record = replace(record, ready=False)
     return record

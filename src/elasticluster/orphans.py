@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from elasticluster.engine import orphans
+from elasticluster.engine.account import with_account
 from elasticluster.engine.orphans import Orphan
 from elasticluster.exceptions import (
     ClusterConflict,
@@ -31,12 +33,14 @@ class Found:
 
     Attributes:
         cloud: name of the cloud section that it was found through.
+        ref: how to make access to that cloud.
         ours: whether whoever made it keeps clusters in the same place as we do.
         orphan: what there is of it.
         provider: access to it.
     """
 
     cloud: str
+    ref: ComponentRef
     ours: bool
     orphan: Orphan
     provider: AbstractCloudProvider
@@ -67,31 +71,38 @@ def survey(creator: Creator, clouds: Collection[str] = ()) -> Survey:
     Args:
         creator: knows the configuration and the records.
         clouds: names of cloud sections; empty: all in the configuration and all that stored clusters use,
-            but those of providers that this version does not have yet.
+            but those of providers that this version does not have yet. Of several that are for the same
+            account in the same place, the first is asked.
 
     Raises:
         ConfigurationError: a name in `clouds` is no section.
         StateError: a record cannot be read, so that nobody knows what it is about.
     """
-    sections = creator.configuration.cloud_names()
-    for name in sorted(set(clouds) - set(sections)):
+    from elasticluster.conf.clouds import account_of
+    from elasticluster.providers.registry import cloud_provider
+
+    for name in sorted(set(clouds) - set(creator.configuration.cloud_names())):
         creator.configuration.cloud(name)  # says that there is none
-    seen: dict[str, tuple[str, AbstractCloudProvider, Orphan]] = {}
+    seen: dict[str, tuple[str, ComponentRef, AbstractCloudProvider, Orphan]] = {}
     silent: dict[str, ElastiClusterError] = {}
-    stored = _stored_clouds(creator)
-    for name in dict.fromkeys(clouds or [*creator.configuration.usable_cloud_names(), *stored]):
+    asked: list[Mapping[str, object]] = []
+    for name, find in _to_ask(creator, clouds):
         try:
-            provider = _provider(creator, name, stored)
+            ref = find()
+            if account_of(ref) in asked:
+                continue
+            asked.append(account_of(ref))
+            provider = cloud_provider(ref)
             for orphan in orphans.find(provider):
-                seen.setdefault(orphan.tags.uuid, (name, provider, orphan))
+                seen.setdefault(orphan.tags.uuid, (name, ref, provider, orphan))
         except ElastiClusterError as error:
-            silent[name] = error
+            silent.setdefault(name, error)
     # Only now: what was started meanwhile was on disk before it was on a cloud.
     known = _known(creator)
     owner = creator.create_repository().owner
     found = [
-        Found(cloud, orphan.tags.owner == owner and not orphan.forged, orphan, provider)
-        for uuid, (cloud, provider, orphan) in seen.items()
+        Found(cloud, ref, orphan.tags.owner == owner and not orphan.forged, orphan, provider)
+        for uuid, (cloud, ref, provider, orphan) in seen.items()
         if uuid not in known
     ]
     return Survey(tuple(found), silent)
@@ -148,7 +159,7 @@ def adopt(creator: Creator, found: Found, template: str = "", name: str = "") ->
             hint="" if found.orphan.forged else "Adopt it under another name.",
         )
     made = creator.create_cluster(template or tags.template, name)
-    if made.record.cloud.section != found.cloud:
+    if not _same_cloud(made, found):
         raise ClusterConflict(
             f"Template '{made.template}' is for cloud '{made.record.cloud.section}', "
             f"but cluster '{tags.name}' is on '{found.cloud}'.",
@@ -156,7 +167,9 @@ def adopt(creator: Creator, found: Found, template: str = "", name: str = "") ->
         )
     specs = creator.node_specs(made.template)
     record = orphans.rebuild(found.orphan, replace(made.record, nodes=()), specs)
+    record = with_account(record, made.cloud_provider)
     cluster = Cluster.from_record(record, repository)
+    cluster.describe(cloud=record.cloud, setup=record.setup, login=record.login, access=made.cloud_access)
     if name != tags.name and tags.name not in repository.names():
         repository.take_key(tags.name, name)
     repository.save_or_update(cluster)
@@ -211,17 +224,45 @@ def ours(survey: Survey, name: str) -> Found | None:
         return None
 
 
-def _provider(creator: Creator, name: str, stored: Mapping[str, ComponentRef]) -> AbstractCloudProvider:
-    from elasticluster.providers.registry import cloud_provider
+def _same_cloud(made: Cluster, found: Found) -> bool:
+    """Return whether a template is for the cloud that a cluster was found on.
 
-    sections = creator.configuration.cloud_names()
-    return cloud_provider(creator.configuration.cloud(name) if name in sections else stored[name])
+    Two accounts in the same place may or may not see the same machines: only the cloud knows.
+
+    Raises:
+        CloudProviderError: it cannot be asked.
+    """
+    from elasticluster.conf.clouds import account_of, place_of
+
+    if place_of(made.cloud_access) != place_of(found.ref):
+        return False
+    if account_of(made.cloud_access) == account_of(found.ref):
+        return True
+    seen = {machine.id for machine in made.cloud_provider.list_instances(found.orphan.tags.uuid)}
+    return seen >= {machine.id for machine in found.orphan.instances}
 
 
-def _stored_clouds(creator: Creator) -> dict[str, ComponentRef]:
-    """Return the clouds that stored clusters use, by the name of their section."""
-    refs = [record.cloud for record in _records(creator)]
-    return {ref.section or ref.type: ref for ref in refs if ref.type}
+def _to_ask(creator: Creator, clouds: Collection[str]) -> Iterator[tuple[str, Callable[[], ComponentRef]]]:
+    """Yield the names of clouds, and what makes them out or says what is wrong with them.
+
+    A stored cluster may be on a cloud that its section does not mean any more.
+    """
+    from elasticluster.conf.clouds import with_secrets
+
+    configuration = creator.configuration
+    for name in clouds or configuration.usable_cloud_names():
+        yield name, partial(configuration.cloud, name)
+    for ref in [] if clouds else _stored_clouds(creator):
+        yield ref.section or ref.type, partial(with_secrets, ref, configuration)
+
+
+def _stored_clouds(creator: Creator) -> list[ComponentRef]:
+    """Return the clouds that stored clusters use, each once."""
+    found: list[ComponentRef] = []
+    for record in _records(creator):
+        if record.cloud.type and record.cloud not in found:
+            found.append(record.cloud)
+    return found
 
 
 def _known(creator: Creator) -> set[str]:

@@ -23,11 +23,13 @@ DOCUMENTED_SIGNATURES = {
     # Users' programs call or override these, also by position: how many parameters besides self.
     "AbstractCloudProvider.start_instance": 10,
     "AnsibleSetupProvider.__init__": 8,
+    "BotoCloudProvider.__init__": 7,
+    "BulkCloudProvider.start_instance": 10,
     "Cluster.__init__": 13,
     "Cluster.add_node": 8,
     "Cluster.add_nodes": 8,
-    "DockerProvider.start_instance": 10,
     "Node.__init__": 14,
+    "OpenStackCloudProvider.__init__": 8,
 }
 
 MAY_PRINT_AND_EXIT = (

@@ -127,15 +127,17 @@ SIGNATURES = {
 ROOT_NAMES = (
     "AbstractClusterRepository",
     "AnsibleSetupProvider",
+    "BotoCloudProvider",
     "Cluster",
     "ClusterRepository",
     "MemRepository",
     "MultiDiskRepository",
+    "OpenStackCloudProvider",
     "PickleRepository",
     "get_configurator",
     "log",
 )
-LATER_NAMES = ("BotoCloudProvider", "GoogleCloudProvider", "OpenStackCloudProvider")
+LATER_NAMES = ("GoogleCloudProvider",)
 MODULES = (
     "cluster",
     "conf",

@@ -67,7 +67,8 @@ class Gc(AbstractCommand):
         """Print what was found; with ``--json`` only to show what the question is about."""
         text = "\n".join(line for one in survey.found for line in [*self._lines(one, one in chosen), ""])
         if not self.params.json:
-            print(text or "Nothing was found that no stored cluster owns.", flush=True)
+            where = " on the clouds that answered" if survey.silent else ""
+            print(text or f"Nothing was found{where} that no stored cluster owns.", flush=True)
             if text and not chosen and self.params.owner is not None:
                 say(f"Nothing of it belongs to '{self.params.owner}'.")
         elif chosen and not self.params.dry_run:

@@ -252,9 +252,19 @@ class Cluster(LivingCluster):
             self._base = replace(self._base, min_nodes={**self._base.min_nodes, spec.kind: min_count})
         return names
 
-    def describe(self, *, cloud: ComponentRef, setup: ComponentRef, login: Login) -> None:
-        """Say which providers and login this cluster uses, as read from a configuration."""
+    def describe(
+        self, *, cloud: ComponentRef, setup: ComponentRef, login: Login, access: ComponentRef | None = None
+    ) -> None:
+        """Say which providers and login this cluster uses, as read from a configuration.
+
+        Args:
+            cloud: the cloud provider, as it is to be stored.
+            setup: the setup provider.
+            login: how to get into the nodes.
+            access: the cloud provider with the secrets that are not stored; `cloud` if None.
+        """
         self._base = replace(self._base, cloud=cloud, setup=setup, login=login)
+        self._cloud_access = access
 
     def _naming(self, kind: str) -> NodeNamingPolicy:
         naming = NodeNamingPolicy()

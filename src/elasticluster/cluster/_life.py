@@ -17,6 +17,7 @@ from elasticluster.cluster._view import ClusterView
 from elasticluster.engine import bake as baking
 from elasticluster.engine import execute, resize, trace
 from elasticluster.engine import stop as ending
+from elasticluster.engine.account import without_account
 from elasticluster.engine.configure import StartOptions, setup_job
 from elasticluster.engine.events import Listener
 from elasticluster.engine.plan import StartPlan, StopPlan
@@ -201,7 +202,7 @@ class LivingCluster(ClusterView):
             failures = ending.stop(self.record, self._tools(), force=force, wait=wait).failures
             if not failures or force:
                 nodes = (_unmade(node.record) for node in self.get_all_nodes())
-                self._adopt(replace(self.record, nodes=tuple(nodes), ready=False))
+                self._adopt(without_account(replace(self.record, nodes=tuple(nodes), ready=False)))
                 clean_up(self)
         if failures:
             kept = "It was forgotten all the same." if force else "The cluster is kept; try `stop` again."

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Container
 from typing import TYPE_CHECKING
 
+from elasticluster.engine.account import listed
 from elasticluster.exceptions import ClusterLocked
 from elasticluster.model import Instance, InstanceState, NodeRecord
 
@@ -43,19 +44,19 @@ class Sightings:
     def _look(self) -> frozenset[str]:
         record, provider = self._cluster.record, self._cluster.cloud_provider
         provider.adopt(record)
-        listed = {machine.id: machine for machine in provider.list_instances(record.uuid)}
-        _tell_of_unseen(listed.values())
-        if any(_moved(node, listed.get(node.instance_id or "")) for node in record.nodes):
+        there = {machine.id: machine for machine in listed(record, provider)}
+        _tell_of_unseen(there.values())
+        if any(_moved(node, there.get(node.instance_id or "")) for node in record.nodes):
             with contextlib.suppress(ClusterLocked):  # whoever works on it reads the addresses too
                 self._cluster.update()
-        tagged = {one.id for one in listed.values() if one.state is InstanceState.RUNNING}
-        return frozenset(tagged | self._untagged(record.nodes, listed))
+        tagged = {one.id for one in there.values() if one.state is InstanceState.RUNNING}
+        return frozenset(tagged | self._untagged(record.nodes, there))
 
-    def _untagged(self, nodes: Collection[NodeRecord], listed: Container[str]) -> set[str]:
+    def _untagged(self, nodes: Collection[NodeRecord], there: Container[str]) -> set[str]:
         """Return the ids of running machines that no listing shows, as they carry no tags."""
         ids = {node.instance_id for node in nodes if node.untagged and node.instance_id}
         ask = self._cluster.cloud_provider.is_instance_running
-        return {one for one in ids if one not in listed and ask(one)}
+        return {one for one in ids if one not in there and ask(one)}
 
 
 def _tell_of_unseen(machines: Collection[Instance]) -> None:

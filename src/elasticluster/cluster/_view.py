@@ -11,6 +11,8 @@ from elasticluster.cluster._arguments import seconds_of
 from elasticluster.cluster._dictionary import DictionaryStyle
 from elasticluster.cluster._node import Node
 from elasticluster.config.masking import public
+from elasticluster.engine.account import ACCOUNT
+from elasticluster.engine.reach import login_node
 from elasticluster.exceptions import ConfigurationError, NodeNotFound
 from elasticluster.model import ClusterRecord, ComponentRef, NodeState
 
@@ -33,7 +35,6 @@ _SHOWN = (
     "nodes",
 )
 
-_SSH_TO_RULE = ("ssh", "login", "frontend", "master")
 _DEFAULT_TIMEOUT = 600
 _OWN_EXTRA = {"availability_zone": "", "thread_pool_max_size": 10}
 """Attributes that are kept with what is further known of a cluster, and their defaults."""
@@ -61,6 +62,7 @@ class ClusterView(DictionaryStyle):
 
     nodes: dict[str, list[Node]]
     _base: ClusterRecord
+    _cloud_access: ComponentRef | None = None
     _cloud_provider: AbstractCloudProvider | None = None
     _setup_provider: AbstractSetupProvider | None = None
 
@@ -157,7 +159,8 @@ class ClusterView(DictionaryStyle):
     @property
     def extra(self) -> Mapping[str, Any]:
         """What was given beyond the documented arguments; cannot be changed."""
-        return MappingProxyType({k: value for k, value in self._base.extra.items() if k not in _OWN_EXTRA})
+        own = {*_OWN_EXTRA, ACCOUNT}
+        return MappingProxyType({k: value for k, value in self._base.extra.items() if k not in own})
 
     @property
     def paused_nodes(self) -> dict[str, dict[str, str | None]]:
@@ -167,18 +170,29 @@ class ClusterView(DictionaryStyle):
 
     @property
     def cloud_provider(self) -> AbstractCloudProvider:
-        """Access to the cloud; made from the stored description on first use."""
+        """Access to the cloud; made from the stored description on first use.
+
+        Raises:
+            ConfigurationError: there is none, or it cannot be made.
+            CredentialsError: a secret that is not stored with the cluster is not to be had.
+        """
         if self._cloud_provider is None:
             self._require(self._base.cloud, "cloud provider")
             from elasticluster.providers.registry import cloud_provider
 
-            self._cloud_provider = cloud_provider(self._base.cloud)
+            self._cloud_provider = cloud_provider(self.cloud_access)
         return self._cloud_provider
 
     @cloud_provider.setter
     def cloud_provider(self, provider: AbstractCloudProvider) -> None:
         self._base = replace(self._base, cloud=component(provider))
+        self._cloud_access = None
         self._cloud_provider = provider
+
+    @property
+    def cloud_access(self) -> ComponentRef:
+        """How to make the cloud provider, with the secrets that are not stored, as far as they are known."""
+        return self._cloud_access or self._base.cloud
 
     @property
     def setup_provider(self) -> AbstractSetupProvider:
@@ -248,10 +262,10 @@ class ClusterView(DictionaryStyle):
         wanted = ssh_to or self.ssh_to
         if wanted and wanted not in self.nodes:
             return self.get_node_by_name(wanted)
-        for kind in (wanted, *_SSH_TO_RULE, *sorted(self.nodes)):
-            if self.nodes.get(kind):
-                return self.nodes[kind][0]
-        raise NodeNotFound(f"Cluster '{self.name}' has no nodes to log in to.")
+        found = login_node(self.record, wanted)
+        if found is None:
+            raise NodeNotFound(f"Cluster '{self.name}' has no nodes to log in to.")
+        return self.get_node_by_name(found.name)
 
     get_frontend_node = get_ssh_to_node
 

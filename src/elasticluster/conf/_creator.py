@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from elasticluster.conf.clouds import place_of, secret_names, with_secrets
+from elasticluster.conf.clouds import place_of, secret_names, stored_form, with_secrets
 from elasticluster.config.default import DEFAULT_PATH, deploy_default
 from elasticluster.exceptions import ClusterConflict, ClusterNotFound, ConfigurationError, UsageError
 
@@ -290,7 +290,8 @@ class Creator:
             ssh_to=wanted.ssh_to,
             **wanted.extra,
         )
-        cluster.describe(cloud=wanted.cloud, setup=wanted.setup, login=wanted.login)
+        stored = stored_form(wanted.cloud)
+        cluster.describe(cloud=stored, setup=wanted.setup, login=wanted.login, access=wanted.cloud)
         cluster.update_config({"start_failure": wanted.start_failure})
         for kind, nodes in wanted.kinds.items():
             cluster.nodes[kind] = []
@@ -350,7 +351,7 @@ class Creator:
     def load_cluster(self, cluster_name: str) -> Cluster:
         """Return a stored cluster; one without providers gets those of its template.
 
-        One without a secret of its cloud, as after an import, gets that from the cloud's section.
+        Secrets of its cloud that are not stored with it are taken from the cloud's section.
 
         Raises:
             ClusterNotFound: there is none; the message lists those there are.
@@ -368,8 +369,8 @@ class Creator:
             self._supply(cluster)
         elif record.cloud.section:
             with contextlib.suppress(ConfigurationError):  # without secrets it can still be looked at
-                cloud = with_secrets(record.cloud, self.configuration)
-                cluster.describe(cloud=cloud, setup=record.setup, login=record.login)
+                access = with_secrets(record.cloud, self.configuration)
+                cluster.describe(cloud=record.cloud, setup=record.setup, login=record.login, access=access)
         return cluster
 
     def _supply(self, cluster: Cluster) -> None:
@@ -404,7 +405,8 @@ class Creator:
         hidden = {*secret_names(template.cloud), *self.configuration.secret_names(template.name)}
         found = differences(cluster.record, template, hidden)
         least = least_numbers(cluster.record, template)
-        cluster.describe(cloud=template.cloud, setup=template.setup, login=cluster.record.login)
+        stored, login = stored_form(template.cloud), cluster.record.login
+        cluster.describe(cloud=stored, setup=template.setup, login=login, access=template.cloud)
         cluster.update_config(
             {
                 "ssh_to": template.ssh_to,
@@ -466,9 +468,18 @@ def _refuse_another_cloud(cluster: Cluster, cloud: ComponentRef) -> None:
     """Machines on a cloud that nobody looks at any more would be lost, and be paid for."""
     record = cluster.record
     begun = record.cloud.type and any(node.instance_id or node.batch for node in record.nodes)
-    if begun and place_of(record.cloud) != place_of(cloud):
+    there, here = place_of(record.cloud), place_of(cloud)
+    if begun and there != here:
+        changed = [name for name in {**there, **here} if there.get(name) != here.get(name)]
         raise ClusterConflict(
-            f"Cluster '{cluster.name}' has machines on cloud '{record.cloud.section}', "
-            f"but its template '{cluster.template}' is for another one now: '{cloud.section}'.",
+            f"Cluster '{cluster.name}' has machines on cloud '{record.cloud.section}' "
+            f"({_place(there, changed)}), but its template '{cluster.template}' is for another one now: "
+            f"'{cloud.section}' ({_place(here, changed)}).",
             hint="Let the template say the old one until the cluster was stopped, or use another template.",
         )
+
+
+def _place(place: Mapping[str, object], names: Iterable[str]) -> str:
+    from elasticluster.config.masking import presentable
+
+    return ", ".join(f"{name}={presentable(name, str(place.get(name) or ''))}" for name in names)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from elasticluster.config.environment import variables_for
 from elasticluster.config.keys import Key
 from elasticluster.config.problems import Problem, Report, did_you_mean, shown
 from elasticluster.config.reader import DEFAULT, Entry, Section
 from elasticluster.config.tables import WITHOUT_EFFECT
-from elasticluster.config.values import convert
+from elasticluster.config.values import absolute, convert
 from elasticluster.config.variables import nearest_variable
 from elasticluster.exceptions import ConfigurationError
 
@@ -57,6 +62,51 @@ def entry_values(
         elif key.default is not None:
             values[key.name] = key.default
     return values, missing
+
+
+def with_environment(keys: Iterable[Key], section: Section) -> Section:
+    """Return a section with what environment variables say of keys that it leaves out."""
+    table = {key.name: key for key in keys}
+    given = {name for name, entry in section.entries.items() if entry.text}
+    found = {
+        name: Entry(section.name, f"${variable}", _from_here(table[name], variable), section.at)
+        for name, variable in variables_for(table.values(), given).items()
+    }
+    return replace(section, entries={**section.entries, **found})
+
+
+def _from_here(key: Key, variable: str) -> str:
+    """Return the text of a variable; a path in it begins at the present folder, and not at the file's."""
+    text = os.environ[variable]
+    return absolute(text, Path.cwd()) if key.type == "path" else text
+
+
+def check_values(
+    keys: Iterable[Key],
+    section: Section,
+    values: Values,
+    problems: list[Problem],
+    others: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Report values that the provider has something to say about.
+
+    Args:
+        keys: the table.
+        section: where they are written; a value that is left out is reported for all of it.
+        values: of that table, by key.
+        problems: gets what is wrong.
+        others: values of further tables.
+    """
+    for key in keys:
+        entry = section.entries.get(key.name)
+        written = entry is not None and bool(entry.text)
+        if not key.check or (key.name not in values and (written or key.required)):
+            continue  # what cannot be read, or is missing, was reported already
+        message = key.check(values.get(key.name), {**others, **values})
+        found = entry.problem(message) if entry and written else section.problem(message, key.name)
+        twice = written and any(other.at == found.at for other in problems)
+        if message and not twice:
+            problems.append(found)
 
 
 def provider_name(

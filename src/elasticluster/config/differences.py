@@ -113,8 +113,10 @@ def _of_cluster(record: ClusterRecord, template: Template) -> Iterator[_Pair]:
     least = least_numbers(record, template)
     for kind in template.kinds:
         yield f"{kind}_nodes_min", record.min_nodes.get(kind), least.get(kind), Fate.APPLIED
+    not_stored = {name for name, value in record.cloud.args.items() if value is None}
     for name in _names(record.cloud.args, template.cloud.args):
-        yield name, record.cloud.args.get(name), template.cloud.args.get(name), Fate.APPLIED
+        if name not in not_stored:
+            yield name, record.cloud.args.get(name), template.cloud.args.get(name), Fate.APPLIED
 
 
 def _of_setup(record: ClusterRecord, template: Template) -> Iterator[_Pair]:

@@ -25,10 +25,14 @@ class Key:
         place: whether it says which cloud is meant, so that it cannot change under a running cluster.
         secret: whether its value is shown to nobody.
         minimum: the least number allowed, of an ``int`` or ``float``; None for any.
-        environment: environment variables that the provider takes it from where it is left out.
-        check: says what is wrong with its value, of a key of ``[cluster/NAME]``; it gets that and the values
-            of ``[cloud/NAME]``, and returns an empty text if nothing is. A provider may have ``image_id`` or
-            ``flavor`` in its table to check these.
+        environment: environment variables that it is taken from where it is left out, the first that is set;
+            see :mod:`elasticluster.config.environment`.
+        instead_of: keys of ``[cloud/NAME]`` that make no sense beside it; no environment variable is asked
+            for them where it is given.
+        check: says what is wrong with its value; it gets that, None where it is left out, and the values of
+            ``[cloud/NAME]``, for a key of ``[cluster/NAME]`` also those of a node, which win. It returns an
+            empty text if nothing is wrong. A provider may have ``image_id`` or ``flavor`` in its table of
+            nodes' keys to check these.
     """
 
     name: str
@@ -41,4 +45,13 @@ class Key:
     secret: bool = False
     minimum: float | None = None
     environment: tuple[str, ...] = ()
+    instead_of: tuple[str, ...] = ()
     check: Callable[[Any, Mapping[str, Any]], str] | None = None
+
+    @property
+    def identifies(self) -> bool:
+        """Whether it says who we are to a cloud: it is a secret, or stands beside or instead of one.
+
+        Such values are taken together from wherever they are to be had, as one is of no use to another's.
+        """
+        return self.secret or (bool(self.environment or self.instead_of) and not self.place)

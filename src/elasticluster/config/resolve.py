@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from elasticluster.config.check import (
     Values,
+    check_values,
     entry_values,
     for_nodes,
     guess,
@@ -20,13 +21,15 @@ from elasticluster.config.check import (
     reject_unknown,
     section_values,
     unknown_entries,
+    with_environment,
     without_effect,
 )
 from elasticluster.config.counts import Counts, KindCount, cluster_counts
 from elasticluster.config.documented import DOCUMENTED, OPEN
+from elasticluster.config.environment import differing
 from elasticluster.config.expand import Sections
 from elasticluster.config.keys import Key
-from elasticluster.config.problems import Report, did_you_mean, in_order, nearest, shown
+from elasticluster.config.problems import Problem, Report, did_you_mean, in_order, nearest, shown
 from elasticluster.config.reader import Entry, Section
 from elasticluster.config.setup_section import SetupSection, groups_for
 from elasticluster.config.tables import (
@@ -40,6 +43,7 @@ from elasticluster.config.tables import (
 )
 from elasticluster.config.template import KindTemplate, Template
 from elasticluster.config.variables import variables
+from elasticluster.exceptions import ConfigurationError
 from elasticluster.model import ComponentRef, Login, NodeSpec
 from elasticluster.naming import NodeNamingPolicy
 
@@ -91,11 +95,30 @@ def check_cloud(section: Section, providers: ProviderTables, report: Report) -> 
     values = {key: entry.text for key, entry in own.items() if key != PROVIDER.name}
     if tables:
         others = values if name in OPEN and not available else {}
-        values = {**others, **section_values(tables[0], section, report.problems)}
+        whole = with_environment(tables[0], section)
+        values = {**others, **section_values(tables[0], whole, report.problems)}
+        check_values(tables[0], whole, values, report.problems)
         known_here = (PROVIDER.name, *(key.name for key in tables[0]), *others)
         reject_unknown(section, known_here, report, kind=name)
     ref = ComponentRef(type=name, args=values, section=section.name.partition("/")[2])
     return Cloud(ref, tables[1] if tables else None, available)
+
+
+def overruled(section: Section, providers: ProviderTables) -> list[Problem]:
+    """Return which keys of a ``[cloud/NAME]`` section say something else than the environment.
+
+    For OpenStack the environment once counted more than the file.
+    """
+    name = section.text(PROVIDER.name)
+    try:
+        tables = providers[RENAMED_PROVIDER.get(name, name)]
+    except (KeyError, ConfigurationError):  # told as a problem of the section
+        return []
+    texts = {key: entry.text for key, entry in section.entries.items()}
+    return [
+        section.entries[key].problem(f"counts, although ${variable} says something else")
+        for key, variable in differing(tables[0] if tables else (), texts).items()
+    ]
 
 
 def check_login(section: Section, report: Report) -> Values:
@@ -228,7 +251,8 @@ class TemplateResolver:
             own = self._kind_sections[kind].entries if kind in self._kind_sections else {}
             entries = {**shared, **own}
             values, missing = entry_values(table.values(), entries, self.report.problems)
-            self._check_values(table.values(), entries, values, cloud)
+            mine = replace(self._cluster, entries=entries)
+            check_values(table.values(), mine, values, self.report.problems, cloud.ref.args)
             for key in missing:
                 lacking.setdefault(key.name, []).append(kind)
             if "image_userdata" not in entries:
@@ -239,18 +263,6 @@ class TemplateResolver:
             message = f"is missing; nodes of kind {', '.join(lacks)} need it"
             self.report.problems.append(self._cluster.problem(message, name))
         return kinds
-
-    def _check_values(
-        self, table: Iterable[Key], entries: Mapping[str, Entry], values: Values, cloud: Cloud
-    ) -> None:
-        """Report the values that the provider has something to say about."""
-        for key in table:
-            entry = entries.get(key.name)
-            if not (key.check and entry and key.name in values):
-                continue
-            problem = key.check(values[key.name], cloud.ref.args)
-            if problem and not any(other.at == entry.at for other in self.report.problems):
-                self.report.problems.append(entry.problem(problem))
 
     def _node_table(self, counts: Counts, cloud: Cloud) -> dict[str, Key]:
         """Return the keys that make up a node, by name, after reporting those that nobody knows.

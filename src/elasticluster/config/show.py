@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from elasticluster.config.check import OF_LOGIN, entry_values, for_nodes
+from elasticluster.config.check import OF_LOGIN, entry_values, for_nodes, with_environment
 from elasticluster.config.documented import DOCUMENTED, OPEN
+from elasticluster.config.environment import variables_for
 from elasticluster.config.expand import Sections
 from elasticluster.config.keys import Key
 from elasticluster.config.masking import MASK, as_written, is_secret, presentable, without
 from elasticluster.config.problems import Position
-from elasticluster.config.reader import DEFAULT, Entry
+from elasticluster.config.reader import DEFAULT, Entry, Section
 from elasticluster.config.setup_section import group_entries
 from elasticluster.config.tables import (
     CLUSTER_KEYS,
@@ -27,13 +28,15 @@ from elasticluster.config.template import Template
 from elasticluster.config.variables import effective, variables
 from elasticluster.model import Json
 
+_NOWHERE = Position("")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where a value came from.
 
     Attributes:
-        at: where it is written; None: it is a default, or the provider finds it in the environment.
+        at: where it is written; None: it is a default, or comes from the environment.
         section: the section that it is written in; empty where that is the one that it is shown in.
         key: as it is written; empty where that is as it is shown.
         environment: the environment variables that are in it.
@@ -184,8 +187,15 @@ class _Explainer:
 
     def _part(self, name: str, keys: Iterable[Key], entries: Mapping[str, Entry]) -> Part:
         known = {key.name: key for key in keys}
-        values, _ = entry_values(known.values(), entries, [])
-        settings = (self._setting(name, key, entries.get(key.name), values) for key in known.values())
+        whole = with_environment(known.values(), Section(name, _NOWHERE, dict(entries))).entries
+        values, _ = entry_values(known.values(), whole, [])
+        variable_of = variables_for(known.values(), {key for key, one in entries.items() if one.text})
+        settings = (
+            self._of_environment(key, variable_of[key.name], values)
+            if key.name in variable_of
+            else self._setting(name, key, entries.get(key.name), values)
+            for key in known.values()
+        )
         return Part(name=name, settings=tuple(setting for setting in settings if setting))
 
     def _setting(
@@ -197,14 +207,17 @@ class _Explainer:
             value, origin = values.get(key.name, entry.text), self._origin(part, key.name, entry)
             if not secret:
                 value = _each(value, lambda text: without(text, self._sections.secrets_in(entry)))
-        elif names := [name for name in key.environment if os.environ.get(name)]:
-            value, origin = os.environ[names[0]], Origin(environment=(names[0],))
-            secret = secret or is_secret(names[0])
         elif values.get(key.name) in (None, "", [], ()):
             return None
         else:
             value, origin = values[key.name], Origin()
         return Setting(key=key.name, value=value, origin=origin, secret=secret)
+
+    def _of_environment(self, key: Key, variable: str, values: Mapping[str, Json]) -> Setting:
+        """Return a key with the value that an environment variable gives it."""
+        secret = is_secret(key.name, key) or is_secret(variable)
+        value = values.get(key.name, os.environ[variable])
+        return Setting(key=key.name, value=value, origin=Origin(environment=(variable,)), secret=secret)
 
     def _origin(self, part: str, key: str, entry: Entry) -> Origin:
         return Origin(

@@ -14,7 +14,13 @@ from elasticluster.config.counts import cluster_counts
 from elasticluster.config.expand import Sections
 from elasticluster.config.problems import Problem, Report, did_you_mean, failure, in_order, nearest
 from elasticluster.config.reader import DEFAULT, Document, Section, config_files, read_files
-from elasticluster.config.resolve import TemplateResolver, check_cloud, check_login, is_available
+from elasticluster.config.resolve import (
+    TemplateResolver,
+    check_cloud,
+    check_login,
+    is_available,
+    overruled,
+)
 from elasticluster.config.setup_section import SetupSection, group_entries, groups_for
 from elasticluster.config.tables import STORAGE_KEYS, ProviderTables, SetupTables
 from elasticluster.config.template import KindTemplate, Template, TemplateSummary
@@ -222,8 +228,10 @@ class Configuration:
             TemplateNotFound: there is no template of that name.
         """
         if template is None:
-            return self._report.warnings
-        return in_order([*self._resolve(template)[1].warnings, *self.strays])
+            overruled = (one for name in self.cloud_names() for one in self._overruled(name))
+            return in_order([*self._report.warnings, *overruled])
+        warnings = self._resolve(template)[1].warnings
+        return in_order([*warnings, *self.strays, *self._overruled(self._clusters()[template].text("cloud"))])
 
     @cached_property
     def strays(self) -> tuple[Problem, ...]:
@@ -327,6 +335,11 @@ class Configuration:
         report = Report()
         check_cloud(section, self._providers, report)
         return report
+
+    def _overruled(self, cloud: str) -> list[Problem]:
+        """Return which keys of a cloud say something else than the environment, which once counted more."""
+        sections = self._sections.of_type("cloud")
+        return overruled(sections[cloud], self._providers) if cloud in sections else []
 
     def _login_report(self, section: Section) -> Report:
         report = Report()

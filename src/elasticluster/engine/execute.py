@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from elasticluster.engine.account import listed
 from elasticluster.engine.configure import StartOptions, configure
 from elasticluster.engine.connect import connect, ended, gone, write_known_hosts
 from elasticluster.engine.events import Phase
@@ -86,9 +87,9 @@ def _read_addresses(run: Run) -> None:
 
     A machine that carries no tags may run for all we know.
     """
-    listed = run.tools.provider.list_instances(run.cluster.uuid)
-    machines = plan_start(run.cluster, listed).present
-    broken = {machine.id: machine for machine in listed if machine.state is InstanceState.ERROR}
+    there = listed(run.cluster, run.tools.provider)
+    machines = plan_start(run.cluster, there).present
+    broken = {machine.id: machine for machine in there if machine.state is InstanceState.ERROR}
     run.update(seen(run.node(name), machine) for name, machine in machines.items())
     failures = {}
     for node in run.cluster.nodes:

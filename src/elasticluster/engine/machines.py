@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from elasticluster.engine.account import listed, remember_account
 from elasticluster.engine.connect import boot, connect, write_known_hosts
 from elasticluster.engine.create import create, requests_for
 from elasticluster.engine.events import Phase
@@ -19,7 +20,7 @@ def look_ahead(
     cluster: ClusterRecord, tools: Tools, specs: Mapping[str, NodeSpec] | None = None
 ) -> StartPlan:
     """Return what a `start` would do now; changes nothing. `specs` are as for :func:`.plan.plan_start`."""
-    return plan_start(cluster, tools.provider.list_instances(cluster.uuid), specs or {})
+    return plan_start(cluster, listed(cluster, tools.provider), specs or {})
 
 
 def bring_up(
@@ -110,6 +111,7 @@ def make(run: Run, plan: StartPlan, key: KeyPair, max_parallel: int = 0) -> Coll
         provider.preflight(run.cluster, requests, run.tell)
         if run.baking:
             run.bases = bases_of(requests, run.tools)
+    remember_account(run, plan)
     run.preparing = True
     provider.prepare(run.cluster, key)
     for machine, error in (provider.stop_instances(plan.discard) if plan.discard else {}).items():

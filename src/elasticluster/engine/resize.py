@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from elasticluster.engine.account import listed
 from elasticluster.engine.configure import StartOptions, configure, setup_job
 from elasticluster.engine.connect import write_known_hosts
 from elasticluster.engine.events import Phase
@@ -101,7 +102,7 @@ def shrink(
         stuck = _take_out(run, staying, options)
     leaving = [node for node in cluster.nodes if node.name in names and node.name not in stuck]
     run.update(replace(node, state=NodeState.LEAVING, failure=None) for node in leaving)
-    found = plan_start(run.cluster, tools.provider.list_instances(cluster.uuid)).leaving
+    found = plan_start(run.cluster, listed(cluster, tools.provider)).leaving
     errors = dismiss(run, {name: machine for name, machine in found.items() if name in names})
     write_known_hosts(run)
     _complain(cluster, stuck, errors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from elasticluster.engine.account import check_account, listed
 from elasticluster.engine.connect import write_known_hosts
 from elasticluster.engine.events import Phase
 from elasticluster.engine.machines import dismiss, warn_of_untraceable
@@ -24,7 +25,7 @@ class StopReport:
 
 def plan_to_stop(cluster: ClusterRecord, tools: Tools) -> StopPlan:
     """Return what :func:`stop` would destroy now; changes nothing."""
-    return plan_stop(cluster, tools.provider.list_instances(cluster.uuid))
+    return plan_stop(cluster, listed(cluster, tools.provider))
 
 
 def stop(cluster: ClusterRecord, tools: Tools, *, force: bool = False, wait: bool = False) -> StopReport:
@@ -43,6 +44,14 @@ def stop(cluster: ClusterRecord, tools: Tools, *, force: bool = False, wait: boo
         CloudProviderError: the cloud cannot be asked which machines there are, and `force` is not set.
     """
     run = Run(cluster, tools)
+    try:
+        check_account(cluster, tools.provider)
+    except CloudProviderError as unsure:
+        if not force:
+            raise
+        # To whoever asks as somebody else, each machine that runs is gone.
+        tools.store.delete(cluster.name)
+        return StopReport(failures={"machines": unsure.message})
     warn_of_untraceable(run)
     machines, left = _machines(run, force=force)
     names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
@@ -93,7 +102,7 @@ def pause(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> Clust
     """
     refuse_bake(cluster)
     run = Run(replace(cluster, ready=False), tools)
-    dismiss(run, plan_start(cluster, tools.provider.list_instances(cluster.uuid)).leaving)
+    dismiss(run, plan_start(cluster, listed(cluster, tools.provider)).leaving)
     machines = _ids(run.cluster, tools, names)
     before = [run.node(name) for name in machines]
     # A cloud that cannot tell a stopped machine from a new one is told from this record which are stopped.
@@ -127,19 +136,19 @@ def _machines(run: Run, *, force: bool) -> tuple[Sequence[str], dict[str, str]]:
 def _ids(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> dict[str, str]:
     """Return the machine of each of some nodes, recorded or found by its tags."""
     staying = [node.name for node in cluster.nodes if node.staying and node.name in names]
-    machines = machines_of(cluster, staying, tools.provider.list_instances(cluster.uuid))
+    machines = machines_of(cluster, staying, listed(cluster, tools.provider))
     return {name: machine for name, machine in machines.items() if machine}
 
 
 def _still_there(run: Run, machines: Collection[str]) -> dict[str, InstanceError]:
     """Wait until the cloud lists none of these machines any more; return those that it still lists."""
-    provider, uuid, timeout = run.tools.provider, run.cluster.uuid, run.cluster.start_timeout
+    timeout = run.cluster.start_timeout
     left: set[str] = set()
 
     def all_gone() -> bool:
-        listed = provider.list_instances(uuid)
+        there = listed(run.cluster, run.tools.provider)
         left.clear()
-        left.update(m.id for m in listed if m.id in machines and m.state is not InstanceState.TERMINATED)
+        left.update(m.id for m in there if m.id in machines and m.state is not InstanceState.TERMINATED)
         return not left
 
     wait_until(all_gone, timeout=timeout, interval=run.tools.polling_interval, clock=run.tools.clock)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from elasticluster.engine import stop as ending
+from elasticluster.engine.account import listed
 from elasticluster.engine.plan import machines_of
 from elasticluster.engine.run import Run
 from elasticluster.exceptions import CloudProviderError
@@ -72,7 +73,7 @@ def _unmake(run: Run, nodes: list[NodeRecord]) -> dict[str, str]:
     machines = machines_of(
         run.cluster,
         [node.name for node in nodes],
-        run.tools.provider.list_instances(run.cluster.uuid),
+        listed(run.cluster, run.tools.provider),
     )
     failed = run.tools.provider.stop_instances([machine for machine in machines.values() if machine])
     left = {name: str(failed[machine]) for name, machine in machines.items() if machine in failed}

@@ -40,6 +40,8 @@ from elasticluster.model import (
 R = TypeVar("R")
 
 SSH_PORT = 22
+_SECURITY_GROUP = "default"
+"""What a third party is told where none is named: the contract wants a name, and every cloud has this one."""
 _PRIVATE_NETWORKS = [
     ipaddress.ip_network(network)
     for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
@@ -95,6 +97,9 @@ class AbstractCloudProvider(Remembered, ABC):
     """Seconds between two looks at instances that are on their way."""
 
     delivers_host_keys: bool = False
+
+    host_key_patience: float = 0
+    """Seconds for which host keys that the cloud may tell are waited for; 0: it never tells them."""
 
     tags_instances: bool = False
     """Whether machines carry what was written on them, so that a lost reply is found again by listing."""
@@ -171,6 +176,10 @@ class AbstractCloudProvider(Remembered, ABC):
                 self._known.setdefault(node.instance_id, tags)
                 if node.state is NodeState.PAUSED:
                     self._paused.add(node.instance_id)
+
+    def account(self) -> str:
+        """Return that nobody knows."""
+        return ""
 
     def preflight(self, cluster: ClusterRecord, requests: Sequence[InstanceRequest], tell: Listener) -> None:
         """Check nothing: a cloud known by four verbs cannot be asked."""
@@ -283,7 +292,7 @@ class AbstractCloudProvider(Remembered, ABC):
             "key_name": request.key.name,
             "public_key_path": request.key.public_path,
             "private_key_path": request.key.private_path,
-            "security_group": spec.security_group,
+            "security_group": spec.security_group or _SECURITY_GROUP,
             "flavor": spec.flavor,
             "image_id": spec.image_id,
             "image_userdata": spec.image_userdata,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import inspect
 import logging
 from collections.abc import Iterable, Mapping
@@ -11,11 +12,13 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
+from elasticluster.config import environment
 from elasticluster.config.keys import Key
 from elasticluster.exceptions import ConfigurationError, ElastiClusterError
 from elasticluster.model import ComponentRef
 from elasticluster.naming import CLOUD_GROUP, SETUP_GROUP
 from elasticluster.providers.base import AbstractCloudProvider, AbstractSetupProvider, without_secrets
+from elasticluster.providers.recorded import complete, described
 
 log = logging.getLogger("elasticluster")
 
@@ -24,6 +27,12 @@ CLOUDS: Mapping[str, str] = {
     "ec2_boto": "elasticluster.providers.ec2_boto:BotoCloudProvider",
     "openstack": "elasticluster.providers.openstack:OpenStackCloudProvider",
 }
+EXTRAS: Mapping[str, tuple[str, str]] = {
+    "ec2_boto": ("boto3", "aws"),
+    "openstack": ("openstack", "openstack"),
+}
+"""What a provider that comes along needs and not everybody has: a package, and the extra that brings it."""
+
 SETUPS: Mapping[str, str] = {"ansible": "elasticluster.providers.ansible_provider:AnsibleSetupProvider"}
 """Providers that come along, by name; found without a look at all installed packages."""
 
@@ -51,11 +60,20 @@ def cloud_provider(ref: ComponentRef) -> AbstractCloudProvider:
         ref: name (``docker``, or an entry point of ``elasticluster.cloud_providers``) or import path
             (``package.module:Class``), and the arguments of its constructor.
 
+    A secret that was not stored is taken from the environment, if that is for the very same place. Nothing
+    else is taken from there.
+
     Raises:
-        ConfigurationError: there is none of that name, it cannot be imported, or it does not take
-            these arguments.
+        ConfigurationError: there is none of that name, it cannot be imported, what it needs is not
+            installed, or it does not take these arguments.
+        CredentialsError: a secret that was not stored is not to be had.
     """
-    made: AbstractCloudProvider = _make("cloud provider", ref, cloud_class(ref.type))
+    found = cloud_class(ref.type)
+    _refuse_missing_extra(ref)
+    whole = complete(ref, cloud_keys(ref.type)[0])
+    _refuse_contradictions(whole)
+    with environment.closed():
+        made: AbstractCloudProvider = _make("cloud provider", whole, found)
     return made
 
 
@@ -142,14 +160,19 @@ def setup_keys(name: str) -> tuple[Key, ...] | None:
 
 
 def ref_of(provider: object) -> ComponentRef:
-    """Describe a provider so that :func:`cloud_provider` or :func:`setup_provider` can make it again."""
+    """Describe a provider so that :func:`cloud_provider` or :func:`setup_provider` can make it again.
+
+    Where a cloud is does not change with the environment: what that says now is in the description.
+    """
     kind = type(provider)
     arguments = dict(getattr(provider, "init_arguments", {}))
     for name, path in {**CLOUDS, **SETUPS}.items():
         module, _, known = path.partition(":")
         if kind.__name__ == known and f"{kind.__module__}.".startswith(f"{module}."):
-            return ComponentRef(type=name, args=arguments)
-    return ComponentRef(type=f"{kind.__module__}:{kind.__qualname__}", args=arguments)
+            keys = cloud_keys(name)[0] if name in CLOUDS else ()
+            return ComponentRef(type=name, args=described(arguments, keys))
+    keys = tuple(getattr(inspect.getmodule(kind), "CLOUD_KEYS", ()))
+    return ComponentRef(type=f"{kind.__module__}:{kind.__qualname__}", args=described(arguments, keys))
 
 
 def check_lasting(provider: object) -> None:
@@ -177,6 +200,28 @@ def check_lasting(provider: object) -> None:
             "into a module.",
             name,
         )
+
+
+def _refuse_missing_extra(ref: ComponentRef) -> None:
+    """Say in one line what to install, before the first call does in many."""
+    package, extra = EXTRAS.get(ref.type, ("", ""))
+    if package and importlib.util.find_spec(package) is None:
+        where = f" of [cloud/{ref.section}]" if ref.section else ""
+        here = f"in the checkout: pip install '.[{extra}]'"
+        raise ConfigurationError(
+            f"The cloud provider '{ref.type}'{where} needs the extra '{extra}', which is not installed.",
+            hint=f"Install it: pip install 'elasticluster[{extra}]' ({here}).",
+        )
+
+
+def _refuse_contradictions(ref: ComponentRef) -> None:
+    """Check a record like a file: with two places in it, the password of one might be sent to the other."""
+    for key in cloud_keys(ref.type)[0]:
+        problem = key.check(ref.args.get(key.name), ref.args) if key.check else ""
+        if problem:
+            raise ConfigurationError(
+                f"The cloud provider '{ref.type}' cannot be made: {key.name}: {problem}."
+            )
 
 
 def _find(kind: _Kind, name: str) -> type[Any]:

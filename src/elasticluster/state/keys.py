@@ -83,7 +83,7 @@ def check_pair(public: Path, private: Path | None) -> None:
         KeypairError: a file is missing, unreadable, open to others, or of a type that SSH servers refuse;
             the two do not match; or the private key is protected or not given, and no SSH agent holds it.
     """
-    shown = _read_public(public)
+    shown = read_public(public)
     if private is None:
         lacks = _agent_lacks(shown)
         if lacks:
@@ -117,8 +117,12 @@ class _Private:
     protected: bool
 
 
-def _read_public(path: Path) -> bytes:
-    """Return a public key in OpenSSH's binary form."""
+def read_public(path: Path) -> bytes:
+    """Return a public key in OpenSSH's binary form.
+
+    Raises:
+        KeypairError: the file is missing, unreadable, no public key, or of a type that SSH servers refuse.
+    """
     words = _read(path, "public").split()
     try:
         if len(words) > 1:

@@ -502,3 +502,28 @@ def test_names_of_added_nodes_are_those_that_the_nodes_have():
     assert [node.name for node in cluster.nodes["Big-Mem"]] == names
     cluster.launch(names)
     assert all(cluster.get_node_by_name(name).instance_id for name in names)
+
+
+class Owned(Cloud):
+    """Tells whose account it is."""
+
+    owner = "1234"
+
+    def account(self):
+        return self.owner
+
+
+def test_stopped_cluster_may_begin_anew_in_another_account():
+    cluster = Cluster("slurm", cloud_provider=Owned(), setup_provider=Setup())
+    cluster.add_node("compute", *KIND)
+    cluster.launch(["compute001"])
+    cluster.cloud_provider.owner = "5678"
+    with pytest.raises(CredentialsError, match=r"'slurm' is in account 1234, .* are of account 5678"):
+        cluster.get_all_nodes()[0].is_alive()
+    with pytest.raises(CredentialsError):
+        cluster.stop()
+    cluster.cloud_provider.owner = "1234"
+    cluster.stop()
+    cluster.cloud_provider.owner = "5678"
+    cluster.launch(["compute001"])
+    cluster.stop()

@@ -180,10 +180,12 @@ def test_template_may_not_move_a_running_cluster_to_another_cloud(creator, confi
         config.read_text().replace("provider=docker", "provider=docker\ndocker_host=tcp://127.0.0.1:1")
     )
     again = make_creator(str(config), creator.storage_path)
-    with pytest.raises(
-        ClusterConflict, match="has machines on cloud 'local', but its template 'slurm' is for another"
-    ):
+    with pytest.raises(ClusterConflict) as caught:
         again.update(again.load_cluster("slurm"))
+    assert caught.value.message == (
+        "Cluster 'slurm' has machines on cloud 'local' (docker_host=), but its template 'slurm' is for "
+        "another one now: 'local' (docker_host=tcp://127.0.0.1:1)."
+    )
 
 
 def test_section_of_a_running_clusters_cloud_may_get_another_name(creator, config):

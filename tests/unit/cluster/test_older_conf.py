@@ -84,12 +84,12 @@ READ = {
             "frontend": {
                 "image_id": "debian-13",
                 "flavor": "small",
-                "security_group": "default",
+                "security_group": "",
             },
             "compute": {
                 "image_id": "debian-13",
                 "flavor": "big",
-                "security_group": "default",
+                "security_group": "",
             },
         },
     }
@@ -189,7 +189,7 @@ def test_validator_turns_texts_into_values_and_may_be_called_again(by_hand):
         mini = validator.config["mini"]
         assert mini["cluster"]["node_nodes"] == 2
         assert mini["login"]["image_sudo"] is False
-        assert mini["nodes"]["node"]["security_group"] == "default"
+        assert mini["nodes"]["node"]["security_group"] == ""
     assert validator.config is by_hand
 
 

@@ -12,6 +12,7 @@ from elasticluster.config.keys import Key
 from elasticluster.config.tables import SetupTable
 from elasticluster.config.templates import Configuration
 from elasticluster.exceptions import ConfigurationError
+from elasticluster.providers.registry import CLOUDS, cloud_tables
 
 GOOD = """\
 [cloud/here]
@@ -47,6 +48,9 @@ TOY = (
 )
 
 
+CLOUDS_TOO = {name: cloud_tables(name) for name in CLOUDS if name != "docker"}
+
+
 ANSIBLE = SetupTable((Key("playbook_path", "path"), Key("careful", "bool")))
 
 
@@ -61,7 +65,7 @@ def files(tmp_path: Path) -> SimpleNamespace:
             folder = tmp_path / "config.d"
             folder.mkdir(exist_ok=True)
             (folder / f"{name}.conf").write_text(content)
-        providers = {"toy": TOY, "free": None}
+        providers = {"toy": TOY, "free": None, **CLOUDS_TOO}
         return Configuration.read(path, providers=providers, setups={"ansible": ANSIBLE, "free": None})
 
     def lines(call: Callable[[], object]) -> list[str]:

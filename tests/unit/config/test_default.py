@@ -8,8 +8,9 @@ import pytest
 from elasticluster.config.default import deploy_default
 from elasticluster.config.templates import Configuration
 from elasticluster.exceptions import ConfigurationError
+from elasticluster.providers.registry import CLOUDS, cloud_tables
 
-PROVIDERS = {"docker": ((), ())}
+PROVIDERS = {name: cloud_tables(name) for name in CLOUDS}
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ compute=1
 compute_nodes_min=1
 global_var_slurm_mpi=no
 tenant_name=x
-auth_url=https://c.example.org
+gce_project_id=x
 ansible_pb_dir=/p
 [cloud/other]
 provider=toy

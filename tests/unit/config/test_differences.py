@@ -172,7 +172,7 @@ def test_kind_that_the_template_has_no_more():
     [
         ({"flavor": "2cpu-4ram"}, ("flavor of compute nodes", "1cpu-2ram", "2cpu-4ram")),
         ({"image_id": "debian-12"}, ("image_id of compute nodes", "debian-13", "debian-12")),
-        ({"security_group": "mine"}, ("security_group of compute nodes", "default", "mine")),
+        ({"security_group": "mine"}, ("security_group of compute nodes", "nothing", "mine")),
         ({"image_user": "me"}, ("image_user of compute nodes", "debian", "me")),
         ({"extra": {"boot_disk_size": 20}}, ("boot_disk_size of compute nodes", "nothing", "20")),
         (

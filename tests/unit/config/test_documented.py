@@ -1,4 +1,4 @@
-"""The clouds that the documents name: their sections are checked, though nothing can be started there yet."""
+"""The clouds that the documents name: their sections are checked, also where nothing can be started yet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from elasticluster.config.documented import DOCUMENTED, OPEN
+from elasticluster.providers.registry import CLOUDS, cloud_keys
+
+TABLES = {**DOCUMENTED, **{name: cloud_keys(name) for name in CLOUDS}}
 
 SECTIONS = {
     "azure": (
@@ -19,7 +22,7 @@ SECTIONS = {
             "ec2_secret_key=b\nvpc=mine\nrequest_floating_ip=yes\nprice=0.08\ntimeout=60\ninstance_profile=p"
         ),
         (
-            "network_ids=a,b\nboot_disk_size=20\nboot_disk_type=gp3\nboot_disk_device=/dev/sda1\n"
+            "network_ids=a,b\navailability_zone=eu-west-1a\nboot_disk_size=20\nboot_disk_type=gp3\nboot_disk_device=/dev/sda1\n"
             "boot_disk_iops=100\nplacement_group=near\nprice=0.1\ntimeout=0"
         ),
     ),
@@ -63,7 +66,7 @@ def test_every_documented_key_of_a_cloud_is_understood(files: SimpleNamespace, p
     template = configured.template("slurm")
     assert configured.problems() == []
     assert template.cloud.type == provider
-    assert not template.cloud_available
+    assert template.cloud_available == (provider in CLOUDS)
 
 
 @pytest.mark.parametrize("provider", sorted(SECTIONS.keys() - OPEN))
@@ -103,12 +106,13 @@ def test_key_of_azure_that_does_nothing_any_more_is_let_pass(files: SimpleNamesp
 
 
 def test_all_secrets_of_clouds_are_marked() -> None:
-    tables = [table for table in DOCUMENTED.values() if table]
+    tables = [table for table in TABLES.values() if table]
     keys = [key for cloud, node in tables for key in (*cloud, *node)]
-    looks = {key.name for key in keys if any(word in key.name for word in ("secret", "password"))}
+    words = ("secret", "password", "token")
+    looks = {key.name for key in keys if any(word in key.name for word in words)}
     assert {key.name for key in keys if key.secret} == looks
 
 
 def test_no_table_has_a_key_twice() -> None:
-    names = [[key.name for key in keys] for tables in DOCUMENTED.values() for keys in tables or ()]
+    names = [[key.name for key in keys] for tables in TABLES.values() for keys in tables or ()]
     assert [one for one in names if len(one) != len(set(one))] == []

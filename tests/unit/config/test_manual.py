@@ -410,7 +410,7 @@ def test_example_clouds_have_what_their_sections_say(tmp_path: Path) -> None:
     google = configuration(
         tmp_path, SHARED + EXAMPLES["4.4.1 slurm"].text.replace("ssh_to", "cloud=google\nssh_to")
     )
-    assert (hobbes.cloud.type, hobbes.cloud.section, hobbes.cloud_available) == ("ec2_boto", "hobbes", False)
+    assert (hobbes.cloud.type, hobbes.cloud.section, hobbes.cloud_available) == ("ec2_boto", "hobbes", True)
     assert hobbes.cloud.args["ec2_region"] == "nova"
     assert (amazon.cloud.section, amazon.cloud.args["ec2_region"]) == ("amazon-us-east-1", "us-east-1")
     assert google.template("slurm").cloud.args["zone"] == "us-central1-a"

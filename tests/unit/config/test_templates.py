@@ -187,18 +187,25 @@ def test_provider_without_tables_gets_its_keys_as_text(files: SimpleNamespace) -
     ]
 
 
-@pytest.mark.parametrize("written", ["ec2_boto", "boto"])
-def test_documented_provider_that_is_not_there_loads_with_a_warning(
-    files: SimpleNamespace, written: str
-) -> None:
-    text = files.good.replace("provider=toy\nregion=north", f"provider={written}\nec2_region=eu-west-1")
+def test_documented_provider_that_is_not_there_loads_with_a_warning(files: SimpleNamespace) -> None:
+    text = files.good.replace("provider=toy\nregion=north", "provider=azure\nlocation=westus")
     template = files.read(text + "boot_disk_size=20\n").template("slurm")
-    assert (template.cloud.type, template.cloud_available) == ("ec2_boto", False)
-    assert template.cloud.args == {"ec2_region": "eu-west-1", "request_floating_ip": False}
-    assert template.kinds["compute"].spec.extra == {"boot_disk_size": 20}
+    assert (template.cloud.type, template.cloud_available) == ("azure", False)
+    assert template.cloud.args == {"location": "westus"}
+    assert template.kinds["compute"].spec.extra == {
+        "boot_disk_size": 20,
+        "storage_account_type": "Standard_LRS",
+    }
     assert [str(warning).replace(f"{files.folder}/", "") for warning in template.warnings] == [
-        "config:2: [cloud/here] provider: this version cannot start clusters on 'ec2_boto' yet"
+        "config:2: [cloud/here] provider: this version cannot start clusters on 'azure' yet"
     ]
+
+
+def test_older_name_of_a_provider_is_understood(files: SimpleNamespace) -> None:
+    text = files.good.replace("provider=toy\nregion=north", "provider=boto\nec2_region=eu-west-1")
+    template = files.read(text).template("slurm")
+    assert (template.cloud.type, template.cloud_available, template.warnings) == ("ec2_boto", True, ())
+    assert template.cloud.args["ec2_region"] == "eu-west-1"
 
 
 def test_other_counts_take_the_place_of_the_templates(files: SimpleNamespace) -> None:

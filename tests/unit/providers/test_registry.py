@@ -88,7 +88,8 @@ def test_registry_suggests_the_name_that_was_meant() -> None:
     error = refused(ComponentRef(type="dcoker"))
     assert error.message == "There is no cloud provider called 'dcoker'."
     assert error.hint == (
-        "Did you mean 'docker'? There are: docker; a class of your own is given as 'package.module:Class'."
+        "Did you mean 'docker'? There are: docker, ec2_boto, openstack; "
+        "a class of your own is given as 'package.module:Class'."
     )
 
 
@@ -214,3 +215,50 @@ def test_provider_without_tables_has_no_keys_to_check(third_party: str, third_pa
     assert registry.cloud_tables(f"{third_party}:Mine") is not None
     assert registry.cloud_tables(f"{third_party_setups}:Keyless") is None
     assert registry.setup_keys(f"{third_party_setups}:Script") is None
+
+
+def test_record_with_two_places_is_refused_as_in_a_file() -> None:
+    """The password of one would be sent to the other."""
+    args = {"os_cloud": "mine", "auth_url": "https://elsewhere.example/v3"}
+    assert refused(ComponentRef(type="openstack", args=args)).message == (
+        "The cloud provider 'openstack' cannot be made: os_cloud: `clouds.yaml` says that already: "
+        "remove auth_url."
+    )
+
+
+def test_provider_made_of_a_record_takes_nothing_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from elasticluster.config import environment\n" + THIRD_PARTY.replace(
+        "self.url = url", "self.url = environment.here().get('SOME_URL', url)"
+    )
+    (tmp_path / "curious_clouds.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SOME_URL", "http://mine")
+    ref = ComponentRef(type="curious_clouds:Positional", args={"url": "http://x"})
+    assert vars(registry.cloud_provider(ref))["url"] == "http://x"
+    assert vars(registry.cloud_class(ref.type)("http://x"))["url"] == "http://mine"
+
+
+def test_description_of_a_provider_says_where_its_cloud_is_also_if_the_environment_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("EC2_URL", "EC2_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("EC2_SECRET_KEY", "hunter22")
+    made = registry.cloud_class("ec2_boto")("http://127.0.0.1:9", ec2_access_key="a")
+    expected = {
+        "ec2_url": "http://127.0.0.1:9",
+        "ec2_region": "eu-west-1",
+        "ec2_access_key": "a",
+        "ec2_secret_key": None,
+    }
+    assert registry.ref_of(made) == ComponentRef(type="ec2_boto", args=expected)
+
+
+def test_class_of_a_shipped_cloud_is_where_older_programs_look_for_it() -> None:
+    for name, path in registry.CLOUDS.items():
+        module, _, found = path.partition(":")
+        assert registry.cloud_class(name).__name__ == found
+        assert module == f"elasticluster.providers.{name}"
