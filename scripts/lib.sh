@@ -163,6 +163,11 @@ use_postgres() { # PostgreSQL's server, which the long matrix runs on a socket o
   apt_install_idle postgresql postgresql
 }
 
+use_openstack() { # the OpenStack services that tests run, in a virtual environment of their own
+  quietly python "$ROOT/tests/clouds/openstack/environment.py" ||
+    missing "the OpenStack services' packages" "They come from the Python package index; see the error above."
+}
+
 use_engine() { # have a Docker engine answer; start one of our own if root may
   engine_answers && return
   [ -z "${DOCKER_HOST:-}" ] || missing "a Docker engine at DOCKER_HOST=$DOCKER_HOST" "Start it, or unset DOCKER_HOST."

@@ -19,6 +19,7 @@ class Outcomes:
 
     Attributes:
         whole: whether it is a run of all tests, or all but those marked as ``full``.
+        one_of_several: whether this is one of several processes that run them.
         selected: tests that are run.
         left_out: tests that the run knows of and does not run.
         passed: tests of which something has passed.
@@ -28,6 +29,7 @@ class Outcomes:
     """
 
     whole: bool
+    one_of_several: bool = False
     selected: set[str] = field(default_factory=set)
     left_out: set[str] = field(default_factory=set)
     passed: set[str] = field(default_factory=set)
@@ -37,7 +39,12 @@ class Outcomes:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put tests that read what became of the others behind them."""
+        """Put tests that read what became of the others behind them.
+
+        Several processes begin with what takes long: what is quick then fills the end of each.
+        """
+        if self.one_of_several:
+            items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
         items.sort(key=lambda item: item.get_closest_marker(LAST) is not None)
         self.selected |= functions(item.nodeid for item in items)
 
@@ -87,7 +94,8 @@ def functions(nodeids: Iterable[str]) -> set[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{LAST}: run after all other tests")
-    config.pluginmanager.register(Outcomes(whole=_is_whole(config)), PLUGIN)
+    several = hasattr(config, "workerinput")
+    config.pluginmanager.register(Outcomes(whole=_is_whole(config), one_of_several=several), PLUGIN)
 
 
 def _is_whole(config: pytest.Config) -> bool:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, on a socket in a temporary folder; for the long matrix."""
+"""What the suites run on: clouds, and a PostgreSQL server of the tests' own for the long matrix."""
 
 from __future__ import annotations
 
@@ -12,6 +12,44 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.contract.clouds_under_test import CLOUDS, CloudUnderTest, params
+from tests.contract.orders import Orders, Standing
+
+from elasticluster.engine.ports import CloudProvider
+from elasticluster.model import InstanceState
+
+
+@pytest.fixture(scope="module", params=params())
+def cloud(request: pytest.FixtureRequest) -> Iterator[CloudUnderTest]:
+    """Each cloud in turn; a test for some of them names these by `on`."""
+    with CLOUDS[request.param]() as made:
+        yield made
+
+
+@pytest.fixture
+def provider(cloud: CloudUnderTest) -> CloudProvider:
+    """A provider of that cloud."""
+    return cloud.provider()
+
+
+@pytest.fixture
+def orders(cloud: CloudUnderTest, provider: CloudProvider, tmp_path: Path) -> Iterator[Orders]:
+    """What makes clusters; in the end nothing is left of them."""
+    made = Orders(cloud, tmp_path)
+    yield made
+    made.undo(provider)
+
+
+@pytest.fixture(scope="module")
+def standing(cloud: CloudUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """Machines that run, for tests that leave them as they are."""
+    provider, orders = cloud.provider(), Orders(cloud, tmp_path_factory.mktemp("standing"))
+    try:
+        order = orders.new()
+        created = order.place(provider)
+        yield Standing(provider, order, created, order.wait_for(provider, InstanceState.RUNNING))
+    finally:
+        orders.undo(provider)
 
 
 def program(name: str) -> str:

@@ -1,163 +1,53 @@
-"""What the engine relies on, proved of every cloud provider.
+"""What the engine relies on, proved of every cloud provider: the life of machines.
 
-``docker`` makes real containers; ``four verbs`` is a third party's provider, written to the documented
-contract and no more, whose machines are real processes of this computer; ``six verbs`` can pause, too;
-``fake`` is the cloud in memory that other tests play with.
+``test_cloud_provider_sharing`` has what they share, and what is refused before anything is made.
 """
 
 from __future__ import annotations
 
 import inspect
-import signal
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-from elasticluster.engine.events import ignore
-from elasticluster.engine.fakes import FakeCloud
-from elasticluster.engine.ports import CloudProvider
-from elasticluster.exceptions import InstanceNotFoundError, UnsupportedError
-from elasticluster.model import (
-    ClusterRecord,
-    ComponentRef,
-    ImageRequest,
-    Instance,
-    InstanceRequest,
-    InstanceState,
-    KeyPair,
-    NodeSpec,
-    Tags,
+from tests.contract.clouds_under_test import (
+    CloudOfOthers,
+    CloudUnderTest,
+    ProcessProvider,
+    ThirdParty,
+    on,
 )
+from tests.contract.orders import NAMES, PATIENCE, Order, Orders, Standing, alive
+
+from elasticluster.engine.fakes import FakeCloud
+from elasticluster.engine.pool import run_all
+from elasticluster.engine.ports import CloudProvider
+from elasticluster.exceptions import CloudProviderError, InstanceNotFoundError, UnsupportedError
+from elasticluster.model import ImageRequest, Instance, InstanceRequest, InstanceState, NodeRecord
 from elasticluster.naming import new_uuid
 from elasticluster.providers import AbstractCloudProvider
 from elasticluster.providers.docker import DockerProvider
+from elasticluster.providers.ec2_boto import BotoCloudProvider
+from elasticluster.providers.openstack import OpenStackCloudProvider
 
-NAMES = ("worker001", "worker002")
-
-
-class ProcessProvider(AbstractCloudProvider):
-    """A machine is a process that sleeps; its id is the process id."""
-
-    polling_interval = 0.1
-
-    def __init__(self) -> None:
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start_instance(self, *args: Any, **kwargs: Any) -> str:
-        process = subprocess.Popen(["sleep", "600"])
-        self._processes[str(process.pid)] = process
-        return str(process.pid)
-
-    def stop_instance(self, instance_id: str) -> None:
-        process = self._process(instance_id)
-        process.kill()
-        process.wait()
-        del self._processes[instance_id]
-
-    def get_ips(self, instance_id: str) -> list[str]:
-        return ["127.0.0.1"]
-
-    def is_instance_running(self, instance_id: str) -> bool:
-        return self._process(instance_id).poll() is None
-
-    def _process(self, instance_id: str) -> subprocess.Popen[bytes]:
-        if instance_id not in self._processes:
-            raise InstanceNotFoundError(f"There is no process {instance_id}.")
-        return self._processes[instance_id]
+WITH_DOCUMENTED_VERBS = ("docker", "ec2", "openstack", "four verbs", "six verbs")
+WITH_TAGS = ("docker", "ec2", "openstack")
 
 
-class PausableProvider(ProcessProvider):
-    """The same with the two optional verbs: a paused machine is a stopped process."""
-
-    def pause_instance(self, instance_id: str) -> None:
-        self._process(instance_id).send_signal(signal.SIGSTOP)
-
-    def resume_instance(self, instance_id: str) -> None:
-        self._process(instance_id).send_signal(signal.SIGCONT)
-
-    def is_instance_running(self, instance_id: str) -> bool:
-        process = self._process(instance_id)
-        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state not in {"T", "Z"}
+def ids_by_name(request: InstanceRequest, instances: Sequence[Instance]) -> dict[str, str]:
+    """Return which machine is which node: as tagged, else in launch order."""
+    ordered = sorted(instances, key=lambda one: (one.tags.node, one.launch_index, one.id))
+    tagged = [one.tags.node for one in ordered if one.tags.node]
+    assert tagged in ([], list(request.names)), "each machine tells its node, or none does"
+    return dict(zip(request.names, (one.id for one in ordered), strict=True))
 
 
-class QuickFake(FakeCloud):
-    """The cloud in memory, with machines that run at once: its time passes only when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__(boot_seconds=0)
-
-
-PROVIDERS = [
-    pytest.param(DockerProvider, id="docker", marks=pytest.mark.e2e),
-    pytest.param(ProcessProvider, id="four verbs"),
-    pytest.param(PausableProvider, id="six verbs"),
-    pytest.param(QuickFake, id="fake"),
-]
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> KeyPair:
-    path = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-    return KeyPair(name="contract", public_path=f"{path}.pub", private_path=str(path))
-
-
-@pytest.fixture
-def request_(key: KeyPair) -> InstanceRequest:
-    spec = NodeSpec(kind="worker", image_id="debian-13", image_user="debian", flavor="1cpu-0.5ram")
-    uuid, batch = new_uuid(), new_uuid()
-    tags = Tags(
-        uuid=uuid, name="contract", template="t", owner="test", created="0", kind="worker", batch=batch
-    )
-    return InstanceRequest(token=batch, spec=spec, names=NAMES, tags=tags, key=key)
-
-
-@pytest.fixture
-def cluster(request_: InstanceRequest) -> ClusterRecord:
-    none = ComponentRef(type="none")
-    return ClusterRecord(uuid=request_.tags.uuid, name="contract", template="t", cloud=none, setup=none)
-
-
-@pytest.fixture(params=PROVIDERS)
-def provider(request: pytest.FixtureRequest, cluster: ClusterRecord) -> Iterator[CloudProvider]:
-    made: CloudProvider = request.param()
-    yield made
-    made.stop_instances([one.id for one in made.list_instances(cluster.uuid)])
-    made.remove_images([one.id for one in made.list_images() if one.tags.uuid == cluster.uuid])
-    made.release(cluster.uuid)
-
-
-@pytest.fixture
-def instances(provider: CloudProvider, cluster: ClusterRecord, request_: InstanceRequest) -> list[Instance]:
-    """The instances of one request, running."""
-    provider.preflight(cluster, [request_], ignore)
-    provider.prepare(cluster, request_.key)
-    created = provider.create_instances(request_)
-    assert not created.failures
-    return wait_for_state(provider, cluster, InstanceState.RUNNING)
-
-
-def wait_for_state(
-    provider: CloudProvider, cluster: ClusterRecord, state: InstanceState, seconds: float = 60
-) -> list[Instance]:
-    """Return the instances, by name, when all are in a state."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = sorted(provider.list_instances(cluster.uuid), key=lambda one: one.tags.node)
-        states = [one.state for one in found]
-        if states == [state] * len(NAMES):
-            return found
-        assert time.monotonic() < deadline, states
-        time.sleep(provider.polling_interval)
-
-
-@pytest.mark.parametrize("provider_class", [DockerProvider, ProcessProvider, FakeCloud])
+@pytest.mark.parametrize(
+    "provider_class",
+    [DockerProvider, BotoCloudProvider, OpenStackCloudProvider, ProcessProvider, FakeCloud],
+)
 def test_every_method_of_the_port_can_be_called_as_the_port_says(provider_class: type[Any]) -> None:
     assert provider_class.polling_interval > 0
     assert provider_class.delivers_host_keys in {True, False}
@@ -170,127 +60,293 @@ def test_every_method_of_the_port_can_be_called_as_the_port_says(provider_class:
             assert list(inspect.signature(getattr(provider_class, name)).parameters) == wanted, name
 
 
-def test_created_instances_run_and_say_which_node_they_are(
-    instances: list[Instance], request_: InstanceRequest
+def test_created_instances_run_and_say_which_node_they_are(standing: Standing) -> None:
+    request, running = standing.order.request, standing.instances
+    assert ids_by_name(request, standing.created) == ids_by_name(request, running)
+    named = {replace(request.tags, node=name) for name in NAMES}
+    assert {one.tags for one in running} in ({request.tags}, named)
+
+
+def test_running_instances_have_an_address(standing: Standing) -> None:
+    assert all(one.public_ip or one.private_ip for one in standing.instances)
+    assert all(0 < one.ssh_port < 65536 for one in standing.instances)
+
+
+def test_listing_keeps_clusters_apart(standing: Standing) -> None:
+    assert not standing.provider.list_instances(new_uuid())
+    assert {one.id for one in standing.instances} <= {one.id for one in standing.provider.list_instances()}
+
+
+def test_listing_finds_what_another_process_made_where_instances_carry_tags(
+    standing: Standing, cloud: CloudUnderTest
 ) -> None:
-    assert tuple(one.tags.node for one in instances) == NAMES
-    assert {one.tags.uuid for one in instances} == {request_.tags.uuid}
-    assert {one.tags.batch for one in instances} == {request_.token}
-    assert len({one.id for one in instances}) == len(NAMES)
-
-
-def test_running_instances_have_an_address(instances: list[Instance]) -> None:
-    assert all(one.public_ip or one.private_ip for one in instances)
-    assert all(0 < one.ssh_port < 65536 for one in instances)
-
-
-def test_listing_keeps_clusters_apart(instances: list[Instance], provider: CloudProvider) -> None:
-    assert not provider.list_instances(new_uuid())
-    assert {one.id for one in instances} <= {one.id for one in provider.list_instances()}
+    found = alive(cloud.provider(), standing.order.uuid)
+    known = alive(standing.provider, standing.order.uuid)
+    assert found == (known if standing.provider.tags_instances else [])
 
 
 def test_stopped_instances_are_gone_and_the_others_are_not(
-    instances: list[Instance], provider: CloudProvider, cluster: ClusterRecord
+    provider: CloudProvider, orders: Orders, cloud: CloudUnderTest
 ) -> None:
-    first, second = instances
+    order = orders.new()
+    first, second = order.bring_up(provider)
     assert not provider.stop_instances([first.id])
-    assert [one.id for one in provider.list_instances(cluster.uuid)] == [second.id]
-    assert not provider.stop_instances([first.id, second.id, "no-such-instance"])
-    assert not provider.list_instances(cluster.uuid)
+    order.wait_for_ids(provider, [second.id])
+    assert not provider.stop_instances([first.id, second.id, *cloud.nothing])
+    order.wait_for_ids(provider, [])
 
 
-def test_paused_instances_are_stopped_and_run_again_when_resumed(
-    instances: list[Instance], provider: CloudProvider, cluster: ClusterRecord
+@on(*WITH_TAGS)
+def test_another_process_makes_nothing_again_and_can_stop_what_it_finds(
+    provider: CloudProvider, orders: Orders, cloud: CloudUnderTest
 ) -> None:
-    ids = [one.id for one in instances]
+    """As after a crash, or a lost reply: the token of the call tells."""
+    order = orders.new()
+    made = order.place(provider)
+    other = cloud.provider()
+    again = order.place(other)
+    assert ids_by_name(order.request, again) == ids_by_name(order.request, made)
+    found = order.wait_for(other, InstanceState.RUNNING)
+    assert ids_by_name(order.request, found) == ids_by_name(order.request, made)
+    assert not other.stop_instances([one.id for one in found])
+    order.wait_for_ids(provider, [])
+
+
+def test_paused_instances_are_stopped_and_run_again_when_resumed(standing: Standing) -> None:
+    provider, order, ids = standing.provider, standing.order, standing.ids
+    order.wait_for_host_keys(provider, ids)
     errors = provider.pause_instances(ids)
     if errors:
         assert {type(error) for error in errors.values()} == {UnsupportedError}
         assert type(provider) is ProcessProvider, "only a third party may be unable to pause"
         assert {type(error) for error in provider.resume_instances(ids).values()} == {UnsupportedError}
         return
+    assert [one.id for one in order.wait_for(provider, InstanceState.STOPPED)] == ids
     assert not provider.pause_instances(ids)
-    assert [one.id for one in wait_for_state(provider, cluster, InstanceState.STOPPED)] == ids
+    assert [one.id for one in order.wait_for(provider, InstanceState.STOPPED)] == ids
     assert not provider.resume_instances(ids)
-    again = wait_for_state(provider, cluster, InstanceState.RUNNING)
+    again = order.wait_for(provider, InstanceState.RUNNING)
     assert [one.id for one in again] == ids
     assert all(one.public_ip or one.private_ip for one in again)
+    assert not provider.resume_instances(ids)
 
 
-def test_pausing_what_is_not_there_is_an_error_of_its_own(provider: CloudProvider) -> None:
-    assert list(provider.pause_instances(["no-such-instance"])) == ["no-such-instance"]
-
-
-def test_captured_instances_become_images_until_these_are_removed(
-    instances: list[Instance], provider: CloudProvider, cluster: ClusterRecord, request_: InstanceRequest
+def test_pausing_and_resuming_what_is_not_there_is_an_error_of_each(
+    provider: CloudProvider, cloud: CloudUnderTest
 ) -> None:
-    wanted = [
-        ImageRequest(instance_id=one.id, key=f"key of {one.id}", tags=replace(one.tags, node="", batch=""))
-        for one in instances
-    ]
-    errors = provider.capture_instances(wanted)
-    if not provider.captures_instances:
-        assert {type(error) for error in errors.values()} == {UnsupportedError}
-        assert errors.keys() == {one.id for one in instances}
-        assert not provider.image_base(request_.spec)
-        assert not provider.list_images()
-        return
-    assert not errors
-    assert provider.image_base(request_.spec)
-    assert len(provider.list_instances(cluster.uuid)) == len(NAMES), "an image is no member of the cluster"
-    found = [image for image in provider.list_images() if image.tags.uuid == cluster.uuid]
+    assert provider.pause_instances(cloud.nothing).keys() == set(cloud.nothing)
+    assert provider.resume_instances(cloud.nothing).keys() == set(cloud.nothing)
+
+
+def test_calls_about_no_instances_do_nothing(provider: CloudProvider) -> None:
+    assert not provider.stop_instances([])
+    assert not provider.pause_instances([])
+    assert not provider.resume_instances([])
+    assert not provider.host_keys([])
+    assert not provider.capture_instances([])
+    assert not provider.remove_images([])
+
+
+@on("docker", "fake")
+def test_captured_instances_become_images_until_these_are_removed(
+    provider: CloudProvider, orders: Orders
+) -> None:
+    order = orders.new()
+    ids = [one.id for one in order.bring_up(provider)]
+    order.wait_for_host_keys(provider, ids)
+    wanted = images_of(order, ids)
+    assert provider.captures_instances
+    assert not provider.capture_instances(wanted)
+    assert provider.image_base(order.request.spec)
+    assert len(provider.list_instances(order.uuid)) == len(NAMES), "an image is no member of the cluster"
+    found = [image for image in provider.list_images() if image.tags.uuid == order.uuid]
     assert {(image.key, image.tags) for image in found} == {(one.key, one.tags) for one in wanted}
     assert not provider.remove_images([image.id for image in found])
     assert not provider.remove_images([image.id for image in found])
-    assert not [image for image in provider.list_images() if image.tags.uuid == cluster.uuid]
+    assert not [image for image in provider.list_images() if image.tags.uuid == order.uuid]
 
 
+@on("ec2", "openstack", "four verbs", "six verbs")
+def test_capturing_where_a_provider_cannot_is_an_error_of_each(standing: Standing) -> None:
+    provider = standing.provider
+    assert not provider.captures_instances
+    errors = provider.capture_instances(images_of(standing.order, standing.ids))
+    assert errors.keys() == set(standing.ids)
+    assert {type(error) for error in errors.values()} == {UnsupportedError}
+    assert not provider.image_base(standing.order.request.spec)
+    assert not provider.list_images()
+
+
+def images_of(order: Order, ids: Sequence[str]) -> list[ImageRequest]:
+    tags = replace(order.request.tags, node="", batch="")
+    return [ImageRequest(instance_id=one, key=f"key of {one}", tags=tags) for one in ids]
+
+
+@on("docker", "fake")
 def test_prepared_image_that_is_gone_does_not_keep_instances_from_being_made(
-    provider: CloudProvider, cluster: ClusterRecord, request_: InstanceRequest
+    provider: CloudProvider, orders: Orders
 ) -> None:
-    if not provider.captures_instances:
-        return
-    provider.preflight(cluster, [request_], ignore)
-    provider.prepare(cluster, request_.key)
-    created = provider.create_instances(replace(request_, image="elasticluster/prepared:gone"))
-    assert not created.failures
-    assert len(created.instances) == len(NAMES)
+    order = orders.new()
+    order = replace(order, request=replace(order.request, image="elasticluster/prepared:gone"))
+    assert provider.captures_instances
+    order.bring_up(provider)
 
 
-def test_capturing_what_is_not_there_is_an_error_of_its_own(
-    provider: CloudProvider, request_: InstanceRequest
-) -> None:
-    wanted = ImageRequest(instance_id="no-such-instance", key="key", tags=request_.tags)
+def test_capturing_what_is_not_there_is_an_error_of_its_own(provider: CloudProvider, orders: Orders) -> None:
+    order = orders.new()
+    wanted = ImageRequest(instance_id="no-such-instance", key="key", tags=order.request.tags)
     assert list(provider.capture_instances([wanted])) == ["no-such-instance"]
-    assert not [image for image in provider.list_images() if image.tags.uuid == request_.tags.uuid]
+    assert not [image for image in provider.list_images() if image.tags.uuid == order.uuid]
 
 
-def test_listing_finds_what_another_process_made_where_instances_carry_tags(
-    instances: list[Instance], provider: CloudProvider, cluster: ClusterRecord
+def test_questions_about_an_unknown_instance_have_empty_answers(
+    provider: CloudProvider, cloud: CloudUnderTest
 ) -> None:
-    """A fake's machines live in one object; of the others a new object stands for a new process."""
-    if isinstance(provider, FakeCloud):
-        assert provider.tags_instances
+    assert not provider.host_keys(cloud.nothing)
+    assert not any(provider.console_output(one) for one in cloud.nothing)
+
+
+def test_host_keys_are_delivered_for_every_machine_where_that_is_promised(standing: Standing) -> None:
+    ids = [one.id for one in standing.instances]
+    standing.order.wait_for_host_keys(standing.provider, ids)
+    found = standing.provider.host_keys(ids)
+    assert set(found) <= set(ids)
+    assert all(keys and all(len(key.split()) == 2 for key in keys) for keys in found.values())
+
+
+def test_console_of_a_machine_is_text(standing: Standing) -> None:
+    assert all(isinstance(standing.provider.console_output(one.id), str) for one in standing.instances)
+
+
+def test_size_of_a_flavor_is_told_in_full_or_not_at_all(
+    provider: CloudProvider, cloud: CloudUnderTest
+) -> None:
+    told = provider.node_vars(cloud.flavor)
+    if isinstance(cloud, ThirdParty):
+        assert "cpus" not in told
+        assert "memory_mb" not in told
         return
-    found = type(provider)().list_instances(cluster.uuid)
-    assert {one.id for one in found} == ({one.id for one in instances} if provider.tags_instances else set())
+    assert told["cpus"] == cloud.cpus
+    assert 0.9 * cloud.memory_mb <= told["memory_mb"] <= cloud.memory_mb, "what a kernel leaves to jobs"
 
 
-def test_release_can_be_repeated_and_needs_nothing_to_be_there(
-    provider: CloudProvider, cluster: ClusterRecord, key: KeyPair
+def test_clusters_of_the_same_name_made_by_several_threads_do_not_meet(
+    provider: CloudProvider, orders: Orders
 ) -> None:
-    provider.prepare(cluster, key)
-    provider.prepare(cluster, key)
-    provider.release(cluster.uuid)
-    provider.release(cluster.uuid)
+    first, second = (orders.new(name="twin", names=names) for names in (NAMES, NAMES[:1]))
+    made: dict[str, dict[str, str]] = {}
+
+    def start(order: Order) -> None:
+        made[order.uuid] = ids_by_name(order.request, order.bring_up(provider))
+
+    def look(order: Order) -> None:
+        for _ in range(3):
+            provider.list_instances()
+            provider.list_resources(order.uuid)
+
+    tasks: list[tuple[Callable[[Order], None], Order]] = [(start, first), (start, second), (look, first)]
+    run_all(lambda task: task[0](task[1]), tasks, len(tasks))
+    ids, others = [*made[first.uuid].values()], [*made[second.uuid].values()]
+    assert len({*ids, *others}) == len(NAMES) + 1
+    kept = provider.list_resources(second.uuid)
+    outcomes = run_all(lambda one: provider.stop_instances([one]), [*ids, *ids], 2 * len(ids))
+    assert not any(outcomes), "two that stop the same machine do not disturb one another"
+    first.wait_for_ids(provider, [])
+    provider.release(first.uuid)
+    second.wait_for_ids(provider, others)
+    assert provider.list_resources(second.uuid) == kept
 
 
-def test_questions_about_an_unknown_instance_have_empty_answers(provider: CloudProvider) -> None:
-    assert not provider.host_keys(["no-such-instance"])
-    assert not provider.console_output("no-such-instance")
+@on(*WITH_TAGS)
+def test_machines_of_another_cluster_are_left_alone_whatever_a_record_says(
+    standing: Standing, cloud: CloudUnderTest, orders: Orders
+) -> None:
+    order, machine = orders.new(), standing.instances[0]
+    forged = NodeRecord(
+        name="worker001", spec=order.request.spec, instance_id=machine.id, batch=order.request.token
+    )
+    told = cloud.provider()
+    assert isinstance(told, AbstractCloudProvider)
+    told.adopt(order.cluster.with_nodes(forged))
+    for verb in (told.stop_instances, told.pause_instances, told.resume_instances):
+        assert verb([machine.id]).keys() == {machine.id}, verb.__name__
+    assert machine.id in {one.id for one in alive(standing.provider, standing.order.uuid)}
+    assert next(one for one in standing.provider.list_instances() if one.id == machine.id).state is (
+        InstanceState.RUNNING
+    )
 
 
-def test_size_of_a_flavor_is_told_in_full_or_not_at_all(provider: CloudProvider) -> None:
-    told = provider.node_vars("1cpu-0.5ram")
-    size = {name: told[name] for name in ("cpus", "memory_mb") if name in told}
-    assert size in ({}, {"cpus": 1, "memory_mb": 512})
+@on(*WITH_TAGS)
+def test_machines_that_are_not_ours_are_left_alone(provider: CloudProvider, cloud: CloudUnderTest) -> None:
+    with cloud.stranger() as theirs:
+        assert theirs not in {one.id for one in provider.list_instances()}
+        for verb in (provider.stop_instances, provider.pause_instances, provider.resume_instances):
+            assert verb([theirs]).keys() == {theirs}, verb.__name__
+
+
+@on("ec2", "openstack")
+def test_machine_without_tags_is_stopped_if_a_record_of_the_original_names_it(
+    provider: CloudProvider, cloud: CloudUnderTest, orders: Orders
+) -> None:
+    order = orders.new()
+    with cloud.stranger() as machine:
+        node = NodeRecord(name="worker001", spec=order.request.spec, instance_id=machine)
+        assert node.untagged
+        assert isinstance(provider, AbstractCloudProvider)
+        provider.adopt(order.cluster.with_nodes(node))
+        assert not provider.stop_instances([machine])
+
+
+@on(*WITH_DOCUMENTED_VERBS)
+def test_documented_verbs_start_look_at_and_stop_one_instance(
+    provider: CloudProvider, cloud: CloudUnderTest, orders: Orders
+) -> None:
+    assert isinstance(provider, AbstractCloudProvider)
+    public = orders.public_key("documented")
+    before = orders.contents()
+    machine = provider.start_instance(
+        "documented", str(public), str(public.with_suffix("")), "", cloud.flavor, cloud.image, "",
+        username="debian", node_name="alone", cluster_name="verbs", **cloud.more,
+    )  # fmt: skip
+    try:
+        assert isinstance(machine, str)
+        for found in provider.list_instances():
+            if found.id == machine:
+                orders.watch(found.tags.uuid)
+        wait_until_running(provider, cloud, machine)
+        addresses = provider.get_ips(machine)
+        assert addresses
+        assert all(isinstance(one, str) for one in addresses)
+    finally:
+        provider.stop_instance(machine)
+    assert not running(provider, machine)
+    if isinstance(cloud, CloudOfOthers):
+        orders.wait_for_only({"documented"}, before)  # a key with a name that the user gave stays
+        cloud.remove_key("documented")
+    else:
+        assert orders.contents() == before
+
+
+def wait_until_running(provider: AbstractCloudProvider, cloud: CloudUnderTest, machine: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not provider.is_instance_running(machine):
+        assert time.monotonic() < deadline
+        time.sleep(cloud.pause)
+
+
+def running(provider: AbstractCloudProvider, machine: str) -> bool:
+    """Return whether an instance runs; one that is gone may be an error."""
+    try:
+        return provider.is_instance_running(machine)
+    except InstanceNotFoundError:
+        return False
+
+
+@on(*WITH_DOCUMENTED_VERBS)
+def test_addresses_of_an_instance_that_is_not_there_are_an_error(
+    provider: CloudProvider, cloud: CloudUnderTest
+) -> None:
+    assert isinstance(provider, AbstractCloudProvider)
+    for one in cloud.nothing:
+        with pytest.raises(CloudProviderError):
+            provider.get_ips(one)
