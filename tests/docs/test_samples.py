@@ -5,8 +5,8 @@ and the manual of 2016 have in another form, mended: the one has lost lines (the
 provider, the ends of some calls), the other misspells the package. Comments are left out. A block that is the
 same on all pages is there once. ``samples/004_naming.txt`` has the examples of the page on classes.
 
-What cannot be the same for everybody is in one table. The cloud is this computer's container engine, behind a
-class that takes the printed arguments.
+What cannot be the same for everybody is in one table. The cloud is a server of EC2's API on this computer
+that has the printed region, keys, image, flavor and security group; its machines are containers.
 """
 
 from __future__ import annotations
@@ -20,28 +20,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.clouds.ec2.listing import everything
+from tests.clouds.ec2.server import Ec2Server
+from tests.clouds.fixtures import ec2_with_machines
 
 from elasticluster import helpers
 from elasticluster.cluster import NodeNamingPolicy
-from elasticluster.providers.docker import DockerProvider
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = Path(__file__).with_name("samples")
 
 SUBSTITUTIONS = {
     "'/path/to/storage/dir'": "'storage'",
-    "'ami-00000048'": "'debian-13'",
-    "'m1.tiny'": "'1cpu-2ram'",
-    "'all_tcp_ports'": "'default'",
+    "'http://uzh.ch": "'{server}",
 }
-"""All that is changed in a printed sample. Endpoint, access keys and the SSH key's path stay: the class
-takes the first two as they are, and the key is made where the samples look for it."""
+"""All that is changed in a printed sample. The SSH key is made where the samples look for it."""
 
-ON_DOCKER = """
-import elasticluster
-from tests.docs.boto_on_docker import BotoCloudProvider
-elasticluster.BotoCloudProvider = BotoCloudProvider
+REGION, ACCESS_KEY, SECRET_KEY, GROUP = "nova", "access_key", "secret_key", "all_tcp_ports"
+
+WITH_SPARING_VARIABLES = """
+import functools
+variables = {'common_shared_home': 'volume', 'slurm_accounting': False, 'slurm_mpi': False}
+elasticluster.AnsibleSetupProvider = functools.partial(
+    elasticluster.AnsibleSetupProvider, environment_vars={'frontend': variables, 'compute': variables})
 """
+"""Containers cannot be servers of NFS: they share ``/home`` without it. The rest spares time."""
+
 WITH_OWN_PLAYBOOK = """
 import functools
 elasticluster.AnsibleSetupProvider = functools.partial(
@@ -55,7 +59,7 @@ print('ran on', *sorted(output.read().decode().split()))
 client.close()
 """
 ADD_A_NODE = """
-cluster.add_node('frontend', 'debian-13', 'gc3-user', '1cpu-1ram', 'default')
+cluster.add_node('frontend', 'ami-00000048', 'gc3-user', 'm1.tiny', 'all_tcp_ports')
 cluster.start()
 print('stored in', cluster.storage_file)
 """
@@ -65,19 +69,19 @@ cluster.stop()
 """
 
 
-def printed(name: str) -> str:
-    """Return a sample as it is printed, but for what is in the table."""
-    text = (SAMPLES / f"{name}.py").read_text(encoding="ascii")
-    for there, here in SUBSTITUTIONS.items():
-        text = text.replace(there, here)
-    return text
-
-
 @dataclass
 class Programmer:
     """Somebody with a home directory who types the samples."""
 
     home: Path
+    url: str = ""
+
+    def printed(self, name: str) -> str:
+        """Return a sample as it is printed, but for what is in the table."""
+        text = (SAMPLES / f"{name}.py").read_text(encoding="ascii")
+        for there, here in SUBSTITUTIONS.items():
+            text = text.replace(there, here.format(server=self.url))
+        return text
 
     def run(self, *pieces: str) -> str:
         """Run pieces as one program, in a new process; return what it printed."""
@@ -94,34 +98,50 @@ class Programmer:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def clusters(self) -> list[str]:
-        """Return the UUIDs of the clusters for which machines were made."""
-        notes = self.home / "clusters"
-        return notes.read_text(encoding="ascii").split() if notes.exists() else []
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Ec2Server]:
+    """Run a cloud that has what the samples name."""
+    keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
+    with ec2_with_machines("ec-test-samples", region=REGION, **keys) as made:
+        client = made.client()
+        group = client.create_security_group(GroupName=GROUP, Description="of the user")["GroupId"]
+        client.authorize_security_group_ingress(
+            GroupId=group, IpProtocol="tcp", FromPort=1, ToPort=65535, CidrIp="0.0.0.0/0"
+        )
+        client.close()
+        yield made
 
 
 @pytest.fixture
-def programmer(tmp_path: Path) -> Iterator[Programmer]:
-    """Return a new programmer; fail if machines of theirs are left, and remove them."""
+def programmer(tmp_path: Path, server: Ec2Server) -> Iterator[Programmer]:
+    """Return a new programmer; fail if anything of theirs is left but the key that they have named."""
     (tmp_path / "ssh" / "keys").mkdir(parents=True)
     key = tmp_path / "ssh" / "keys" / "my_ssh_key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     (tmp_path / "mine.yml").write_text(NOTHING, encoding="ascii")
-    made = Programmer(tmp_path)
-    yield made
-    provider = DockerProvider()
-    left = [machine.id for uuid in made.clusters() for machine in provider.list_instances(uuid)]
-    provider.stop_instances(left)
-    for uuid in made.clusters():
-        provider.release(uuid)
-    assert left == []
+    yield Programmer(tmp_path, server.url)
+    left = everything(server)
+    client = server.client()
+    if "instances" in left:
+        client.terminate_instances(InstanceIds=left["instances"])
+    client.delete_key_pair(KeyName="ssh_key_name")
+    client.close()
+    assert left.pop("keys", ["ssh_key_name"]) == ["ssh_key_name"]
+    assert left == {"groups": [GROUP]}
 
 
 @pytest.mark.e2e
 def test_sample_starts_a_slurm_cluster(programmer: Programmer) -> None:
     """It runs a job on both workers; nodes that run already are alive and stay."""
     said = programmer.run(
-        ON_DOCKER, printed("002_start"), RUN_A_JOB, printed("002_asynchronous"), RUN_A_JOB, STOP
+        "import elasticluster",
+        WITH_SPARING_VARIABLES,
+        programmer.printed("002_start"),
+        RUN_A_JOB,
+        programmer.printed("002_asynchronous"),
+        RUN_A_JOB,
+        STOP,
     )
     assert said == (
         "ran on compute001 compute002\n"
@@ -132,40 +152,45 @@ def test_sample_starts_a_slurm_cluster(programmer: Programmer) -> None:
 
 @pytest.mark.e2e
 def test_mended_samples_start_nodes_one_by_one_and_then_the_rest(programmer: Programmer) -> None:
-    described, start, rest = printed("000_001_start").partition("cluster.start()")
+    described, start, rest = programmer.printed("000_001_start").partition("cluster.start()")
     said = programmer.run(
-        ON_DOCKER,
+        "import elasticluster",
         WITH_OWN_PLAYBOOK,
         described,
-        printed("002_asynchronous"),
-        "print(*[node.connection_ip() for node in nodes])",
+        programmer.printed("002_asynchronous"),
+        "print(*[node.connection_ip() == node.ips[0] for node in nodes])",
         f"{start}{rest}",
         STOP,
     )
-    assert said == "127.0.0.1 127.0.0.1 127.0.0.1\nstopping frontend001 compute001 compute002\n"
+    assert said == "True True True\nstopping frontend001 compute001 compute002\n"
 
 
 @pytest.mark.e2e
 def test_stored_cluster_is_loaded_and_stopped_by_another_process(programmer: Programmer) -> None:
     """The printed cluster has no nodes yet; one is added, so that there is something to stop."""
-    described = printed("002_start").partition("cluster = ")[0]
-    said = programmer.run(ON_DOCKER, described, printed("002_store"), ADD_A_NODE)
+    described = programmer.printed("002_start").partition("cluster = ")[0]
+    said = programmer.run(described, programmer.printed("002_store"), ADD_A_NODE)
     assert said == f"stored in {programmer.home / 'storage' / 'my-cluster.pickle'}\n"
-    said = programmer.run("import elasticluster", printed("002_load"), "print(*clusters)", STOP)
+    said = programmer.run("import elasticluster", programmer.printed("002_load"), "print(*clusters)", STOP)
     assert said == "<Cluster my-cluster: 1 frontend>\nstopping frontend001\n"
     assert list((programmer.home / "storage").glob("my-cluster*")) == []
 
 
 @pytest.mark.e2e
 def test_mended_samples_store_and_load_a_cluster_without_nodes(programmer: Programmer) -> None:
-    described = printed("000_001_start").partition("cluster = ")[0]
-    programmer.run(ON_DOCKER, described, printed("000_001_store"))
-    said = programmer.run("import elasticluster", printed("000_001_load"), "print(*clusters)", STOP)
+    described = programmer.printed("000_001_start").partition("cluster = ")[0]
+    programmer.run(described, programmer.printed("000_001_store"))
+    said = programmer.run(
+        "import elasticluster", programmer.printed("000_001_load"), "print(*clusters)", STOP
+    )
     assert said == "<Cluster my-cluster: no nodes>\nstopping\n"
 
 
-def test_sample_of_logging_makes_the_library_say_more(programmer: Programmer) -> None:
-    said = programmer.run(printed("002_log"), "print(log.name, log.getEffectiveLevel() == logging.INFO)")
+def test_sample_of_logging_makes_the_library_say_more(tmp_path: Path) -> None:
+    programmer = Programmer(tmp_path)
+    said = programmer.run(
+        programmer.printed("002_log"), "print(log.name, log.getEffectiveLevel() == logging.INFO)"
+    )
     assert said == "elasticluster True\n"
 
 

@@ -260,7 +260,7 @@ def test_clouds_that_cannot_be_asked_are_named(run, stored):
     stored()
     result = run("gc", "--yes")
     assert result.returncode == os.EX_UNAVAILABLE
-    assert result.stdout == "Nothing was found that no stored cluster owns.\n"
+    assert result.stdout == "Nothing was found on the clouds that answered that no stored cluster owns.\n"
     assert "WARNING: Cloud 'local' could not be asked: " in result.stderr
     assert "/nonexistent/docker.sock" in result.stderr
     result = run("adopt", "slurm")

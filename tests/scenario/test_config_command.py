@@ -40,8 +40,8 @@ image_user=debian
 
 LATER = """
 [cloud/later]
-provider=openstack
-auth_url=https://cloud.example.org:5000/v3
+provider=opennebula
+endpoint=https://cloud.example.org:2633/RPC2
 password=hunter22
 [cluster/later]
 cloud=later
@@ -102,7 +102,8 @@ def test_check_warns_of_what_this_version_cannot_do_and_does_not_fail(run, confi
         "3 templates are fine: broken, fine, later. This version cannot start later yet.\n",
     )
     assert result.stderr == (
-        f"WARNING: {path}:29: [cloud/later] provider: this version cannot start clusters on 'openstack' yet\n"
+        f"WARNING: {path}:29: [cloud/later] provider: "
+        "this version cannot start clusters on 'opennebula' yet\n"
     )
 
 
@@ -154,7 +155,6 @@ def test_show_prints_each_value_with_where_it_comes_from(run, config):
         f"frontend_groups=slurm_master  # {path}:10 [setup/slurm]",
         f"image_id=debian-13            # {path}:23 [cluster/fine]",
         f"flavor=1cpu-2ram              # {path}:24 [cluster/fine]",
-        "security_group=default        # default",
         f"image_user=debian             # {path}:27 [login/other]",
     ]
 
@@ -164,7 +164,7 @@ def test_show_hides_secrets_also_of_clouds_that_cannot_be_used_yet(run, config):
     text = run("-c", path, "config", "show", "later")
     data = run("-c", path, "config", "show", "later", "--json")
     assert (text.returncode, data.returncode) == (0, 0)
-    assert "cannot start clusters on 'openstack' yet" in text.stderr
+    assert "cannot start clusters on 'opennebula' yet" in text.stderr
     assert "hunter22" not in text.stdout + text.stderr + data.stdout + data.stderr
     cloud = json.loads(data.stdout)["sections"][0]
     password = next(setting for setting in cloud["settings"] if setting["key"] == "password")

@@ -118,7 +118,7 @@ def test_group_that_is_not_shipped_loads_with_one_warning_and_is_refused_before_
 
 
 def test_gc_passes_over_clouds_that_this_version_does_not_have(run, configure):
-    configure("[cloud/there]\nprovider=openstack\n")
+    configure("[cloud/there]\nprovider=azure\n")
     done = run("gc")
     assert (done.returncode, done.stdout, done.stderr) == (
         0,

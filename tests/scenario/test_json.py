@@ -15,7 +15,7 @@ from elasticluster.engine.orphans import Orphan
 from elasticluster.engine.scheduler import Partition, Scheduler, Worker
 from elasticluster.engine.status import look
 from elasticluster.exceptions import CloudProviderError
-from elasticluster.model import Failure, Layer, NodeState, PreparedImage, Resource, Tags
+from elasticluster.model import ComponentRef, Failure, Layer, NodeState, PreparedImage, Resource, Tags
 from elasticluster.orphans import Found
 
 SCHEMAS = {
@@ -132,7 +132,9 @@ def test_status_of_healthy_and_ill_clusters_is_as_the_schema_says(world, cluster
 def test_leftovers_are_as_the_schema_says(left):
     tags = Tags(uuid="u", name="slurm", template="slurm", owner="me@here/1", created="")
     orphan = Orphan(tags=tags, resources=(Resource(type="network", id="n", tags=tags),))
-    check("gc", [gc._data(Found(cloud="local", ours=True, orphan=orphan, provider=None), left)])
+    ref = ComponentRef(type="docker")
+    found = Found(cloud="local", ref=ref, ours=True, orphan=orphan, provider=None)
+    check("gc", [gc._data(found, left)])
 
 
 @pytest.mark.parametrize("kinds", [(), ("frontend", "compute")])

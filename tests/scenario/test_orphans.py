@@ -82,7 +82,7 @@ def test_every_cluster_is_told_apart_and_removed_alone(world, cluster, new_clust
 
 
 def test_what_is_shared_is_found_without_any_machine(world, cluster):
-    world.cloud.prepare(cluster)
+    world.cloud.prepare(cluster, world.store.key_pair(cluster))
     (orphan,) = orphans.find(world.cloud)
     assert (orphan.tags.uuid, orphan.instances) == (cluster.uuid, ())
     orphans.remove(orphan, world.cloud)
