@@ -1,19 +1,25 @@
-"""Time and memory of `elasticluster --help`, and of `elasticluster list` with ten stored clusters.
+"""Time and memory of `elasticluster --help`, of `elasticluster list`, and of the first use of each provider.
 
-One of the ten has 1000 nodes. The floor is an interpreter that does nothing. Nothing is asserted: the
-figures depend on the machine, so they are shown beside the floor and the budget.
+`list` has ten stored clusters, of which one has 1000 nodes. The floor is an interpreter that does nothing.
+The first use of a provider is all that its first call loads and does; a server on loopback refuses that call
+at once. Its floors are an import of the cloud's SDK, and the same call by hand with that SDK. Nothing is
+asserted: the figures depend on the machine, so they are shown beside the floors and the budget.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.server
 import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +31,33 @@ BUDGET_SECONDS = 0.15
 BUDGET_MB = 40
 LARGE, SMALL, SMALL_CLUSTERS = 1000, 3, 9
 HEAVIEST = 8
+FEWER = 4  # runs of a provider: they take longer
+
+SDKS = {
+    "docker": (
+        "import docker",
+        "docker.APIClient(base_url={engine!r}, version='1.41').containers()",
+        {"docker_host": "{engine}"},
+    ),
+    "ec2_boto": (
+        "import boto3",
+        (
+            "boto3.client('ec2', endpoint_url={url!r}, region_name='us-east-1', aws_access_key_id='a', "
+            "aws_secret_access_key='b').describe_instances()"
+        ),
+        {"ec2_url": "{url}", "ec2_region": "us-east-1", "ec2_access_key": "a", "ec2_secret_key": "b"},
+    ),
+    "openstack": (
+        "import openstack",
+        (
+            "openstack.connect(load_envvars=False, load_yaml_config=False, auth_url={url!r}, username='a', "
+            "password='b', project_name='c', user_domain_id='default', "
+            "project_domain_id='default').authorize()"
+        ),
+        {"auth_url": "{url}", "username": "a", "password": "b", "project_name": "c"},
+    ),
+}
+"""For each provider: how its SDK is imported, a first call by hand, and the keys of its section."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +158,52 @@ def heaviest_imports(command: list[str]) -> list[str]:
     return [f"{own / 1000:8.1f} ms  {name}" for own, name in heaviest]
 
 
+class Refusal(http.server.BaseHTTPRequestHandler):
+    """Answers every call with: you may not."""
+
+    def do_GET(self) -> None:
+        """Refuse."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(403)  # keystoneauth waits for itself for ever after a 401
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815 - as the standard library calls it
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as there
+        """Say nothing."""
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """Run a server that refuses every call; yield its address without scheme."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusal)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+
+
+def first_uses(runs: int, floor: Figures) -> None:
+    """Print what the first use of each provider takes, below what its SDK takes."""
+    with refusing() as address:
+        urls = {"url": f"http://{address}", "engine": f"tcp://{address}"}
+        for name, (sdk, call, section) in SDKS.items():
+            args = {key: text.format(**urls) for key, text in section.items()}
+            by_hand = f"{sdk}; {call.format(**urls)}"
+            ours = (
+                "from elasticluster.model import ComponentRef; "
+                "from elasticluster.providers.registry import cloud_provider; "
+                f"cloud_provider(ComponentRef(type={name!r}, args={args!r})).list_instances()"
+            )
+            for title, statement in ((sdk, sdk), ("  a call by hand", by_hand), (f"  provider {name}", ours)):
+                refused = f"try:\n {statement}\nexcept Exception:\n pass"
+                inner = statement.replace("; ", "\n ")
+                command = [sys.executable, "-c", refused]
+                report(title, measure(command, f"{inner}\nexcept Exception:\n pass", runs), floor)
+
+
 def report(title: str, figures: Figures, floor: Figures) -> None:
     """Print one row."""
     print(
@@ -153,6 +232,8 @@ def main() -> None:
             )
             report(" ".join(command), measure(command, statement, runs), floor)
         print(f"{'budget':28} {'':9} {BUDGET_SECONDS:7.3f} s {BUDGET_MB:6.1f} MB")
+        print("\nfirst use of each provider, below its SDK alone:")
+        first_uses(max(1, runs // FEWER), floor)
         for command in commands:
             print(f"\nheaviest imports of `{' '.join(command)}`, each by itself:")
             print("\n".join(heaviest_imports(command)))

@@ -5,7 +5,8 @@ comes through to the file LOG, one a line. At the one called POINT it kills its 
 an empty POINT it goes to its end.
 
 The moments are those before and after every call of the cloud's and the setup's port, every call that changes
-something on the engine, every fsync, every start of a program, and every event of a phase or a task. Nothing
+something on the engine or the cloud, every fsync, every start of a program, and every event of a phase or a
+task. Nothing
 is replaced: Python's profiling hook sees the calls go by. Names count within a phase (``create: before POST
 containers/create 2``), so that the same run has the same names. How often a machine is looked at while it
 boots is a matter of chance; of such calls only the first of a phase is a moment.
@@ -30,9 +31,10 @@ from elasticluster.engine.events import PhaseEnded, PhaseStarted, TaskStarted
 from elasticluster.engine.ports import CloudProvider, SetupProvider
 from elasticluster.engine.run import Run
 from elasticluster.main import main
-from elasticluster.providers.docker.provider import DockerProvider
+from elasticluster.providers import registry
 
-POLLING = frozenset({"list_instances", "host_keys", "console_output"})
+POLLING = frozenset({"account", "list_instances", "host_keys", "console_output"})
+READING = ("Describe", "Get", "List")  # what actions of EC2 begin with that change nothing
 
 _VERSION_RE = re.compile(r"^[a-z+]+://[^/]*/v[0-9.]+/")
 _NAMED_RE = re.compile(r"(?<=/)[^/]*(slurm|[0-9a-f]{12})[^/]*")  # of containers, networks, volumes
@@ -66,6 +68,10 @@ class Observer:
                 self._moment(when, f"fsync in {frame.f_code.co_name}")
         elif frame.f_code in self._calls:
             self._call(frame, before=event == "call")
+        elif _is_of_botocore(frame.f_code):
+            action = frame.f_locals["operation_model"].name
+            if not action.startswith(READING):
+                self._moment("before" if event == "call" else "after", action)
 
     def _call(self, frame: FrameType, *, before: bool) -> None:
         code, when = frame.f_code, "before" if before else "after"
@@ -102,7 +108,8 @@ class Observer:
 
 def _calls() -> dict[CodeType, str]:
     """Return the names of the Python functions that are looked at, by their code."""
-    ports = ((CloudProvider, DockerProvider), (SetupProvider, SetupPort))
+    ports = [(CloudProvider, registry.cloud_class(name)) for name in registry.CLOUDS]
+    ports.append((SetupProvider, SetupPort))
     verbs = {
         getattr(adapter, verb).__code__: verb
         for port, adapter in ports
@@ -111,6 +118,11 @@ def _calls() -> dict[CodeType, str]:
     }
     others = (Run.tell, Session.request, subprocess.Popen.__init__)
     return verbs | {other.__code__: "start of a program" for other in others}
+
+
+def _is_of_botocore(code: CodeType) -> bool:
+    """Return whether a function is the one that sends requests to AWS; found by name, not to import it."""
+    return code.co_name == "make_request" and code.co_filename.endswith("botocore/endpoint.py")
 
 
 def _place(url: str) -> str:

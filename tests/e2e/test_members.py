@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 from docker import DockerClient
+from tests.e2e.images import slurm_image
+from tests.e2e.own_playbook import ids, nodes
+from tests.e2e.slurm_template import configure
 
 pytestmark = pytest.mark.e2e
 
@@ -23,13 +26,11 @@ UNTIL_TOLD = "sh -c 'until test -e {0}; do sleep 0.2; done; hostname'"
 
 
 @pytest.fixture(scope="module", params=RELEASES)
-def cluster(new_user: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Start the template that every new user gets, with no edit but the release."""
+def cluster(new_user: Any, engine: DockerClient, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Start a cluster with accounting, of a base that has Slurm's packages."""
     user = new_user(request.param)
-    user.spend()
-    user.ok("list-templates")
-    config = user.home / ".elasticluster/config"
-    config.write_text(config.read_text().replace("image_id=debian-13", f"image_id={request.param}", 1))
+    base = slurm_image(engine.api, request.param)
+    configure(user, base, setup="global_var_slurm_mpi=no", cluster="compute_nodes=2\nssh_to=frontend")
     user.ok("start", "slurm")
     yield user
     user.run("stop", "--yes", "--force", "slurm")
@@ -143,16 +144,37 @@ def test_removal_that_was_killed_is_undone_by_the_next_setup(cluster: Any) -> No
     assert job.end() == (0, ["compute001"])
 
 
-def test_master_cannot_be_removed(cluster: Any) -> None:
-    refused = cluster.run("remove-node", "slurm", "frontend001", "--yes")
+@pytest.mark.parametrize(
+    "words",
+    [["remove-node", "--yes", "slurm", "frontend001"], ["resize", "--yes", "-r", "1:frontend", "slurm"]],
+)
+def test_master_is_not_removed_and_nothing_happens(cluster: Any, words: list[str]) -> None:
+    before = nodes(cluster)
+    refused = cluster.run(*words)
     assert refused.returncode == 1
+    assert "Cluster 'slurm' cannot do without frontend001. " in refused.stderr
     assert "group 'slurm_master' must have exactly one node, not 0" in refused.stderr
+    assert "elasticluster stop slurm" in refused.stderr
+    assert nodes(cluster) == before
+    assert cluster.ssh("srun hostname").split() == ["compute001"]
 
 
-def test_node_whose_name_was_used_before_runs_jobs(cluster: Any) -> None:
-    cluster.ok("remove-node", "slurm", "compute001", "--yes")  # the last one
+def test_last_worker_is_removed_only_after_a_question_and_the_next_of_its_name_runs_jobs(
+    cluster: Any,
+) -> None:
+    assert cluster.run("remove-node", "slurm", "compute001").returncode == 75
+    before = ids(cluster)
+    assert sorted(before) == ["compute001", "frontend001"]
+    cluster.ok("remove-node", "slurm", "compute001", "--yes")
     assert states(cluster) == {}
-    cluster.ok("resize", "--add", "1:compute", "slurm")
+    assert cluster.ssh("squeue --noheader") == ""
+    assert ids(cluster) == {"frontend001": before["frontend001"]}
+    grown = cluster.ok("resize", "--add", "1:compute", "--yes", "slurm")
+    assert grown.endswith("Your cluster `slurm` is ready!\n")
+    after = ids(cluster)
+    assert after.keys() == before.keys()
+    assert after["frontend001"] == before["frontend001"]
+    assert after["compute001"] != before["compute001"]
     assert cluster.ssh("srun hostname").split() == ["compute001"]
 
 

@@ -101,11 +101,7 @@ def test_jobs_of_one_processor_share_a_node(bare: Any) -> None:
     assert bare.ssh(TWO_JOBS, "bare").splitlines() == ["RUNNING compute001"] * 2
 
 
-def test_second_setup_changes_nothing(bare: Any) -> None:
-    assert changed(bare) == [0, 0, 0]
-
-
-def test_setup_makes_good_what_an_interrupted_one_left(bare: Any) -> None:
+def test_setup_makes_good_what_an_interrupted_one_left_and_the_next_changes_nothing(bare: Any) -> None:
     bare.ssh("touch /etc/slurm/slurm.conf", "bare")  # written, and nothing restarted yet
     assert changed(bare) == [0, 0, 2]  # the controller restarted, the workers told
     assert changed(bare) == [0, 0, 0]

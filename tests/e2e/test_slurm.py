@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from docker import DockerClient
+from tests.e2e.images import slurm_image
 from tests.e2e.slurm_template import configure
 
 pytestmark = pytest.mark.e2e
@@ -224,10 +226,11 @@ NUMBER = "cut -d'|' -f2 /var/lib/slurm/slurmctld/clustername"
 
 
 @pytest.fixture(scope="module")
-def plain(new_user: Any) -> Iterator[Any]:
-    """Start a cluster without accounting, and a job in it."""
+def plain(new_user: Any, engine: DockerClient) -> Iterator[Any]:
+    """Start a cluster without accounting, of a base that has the packages, and a job in it."""
     user = new_user("plain")
-    configure(user, "debian-13", setup=PLAIN, cluster="compute_nodes=1")
+    user.base = slurm_image(engine.api)
+    configure(user, user.base, setup=PLAIN, cluster="compute_nodes=1")
     user.ok("start", "slurm", timeout=1200)
     user.job = user.ssh("sbatch --parsable --output=/dev/null --wrap='sleep 3600'").strip()
     user.ssh(
@@ -239,7 +242,7 @@ def plain(new_user: Any) -> Iterator[Any]:
 
 def set_up(user: Any, setup: str) -> Any:
     """Set the cluster up with other variables."""
-    configure(user, "debian-13", setup=setup, cluster="compute_nodes=1")
+    configure(user, user.base, setup=setup, cluster="compute_nodes=1")
     return user.run("setup", "slurm")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from docker import DockerClient
+from tests.e2e.images import slurm_image
 from tests.e2e.own_playbook import nodes
 from tests.e2e.slurm_template import configure
 from tests.e2e.test_members import addresses_taken, container
@@ -45,11 +46,12 @@ LOOK = 'sudo sh -c \'cat /proc/[0-9]*/cmdline | tr "\\0" " "\' >>/var/tmp/seen; 
 
 
 @pytest.fixture(scope="module", params=RELEASES)
-def cluster(new_user: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Start a cluster whose names come from the frontend."""
+def cluster(new_user: Any, engine: DockerClient, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Start a cluster whose names come from the frontend, of a base that has Slurm's packages."""
     user = new_user(request.param)
     setup = SETUP.format(home=user.home)
-    configure(user, request.param, setup=setup, cluster="compute_nodes=2\nssh_to=frontend")
+    base = slurm_image(engine.api, request.param)
+    configure(user, base, setup=setup, cluster="compute_nodes=2\nssh_to=frontend")
     user.ok("start", "slurm")
     yield user
     user.run("stop", "--yes", "--force", "slurm")

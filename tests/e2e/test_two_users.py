@@ -1,13 +1,20 @@
 """Two people who know nothing of each other, on one engine, with clusters of the same name."""
 
 import pytest
+from tests.e2e.images import slurm_image
+from tests.e2e.slurm_template import configure
 
 pytestmark = pytest.mark.e2e
 
 
+SETUP = "global_var_slurm_accounting=no\nglobal_var_slurm_mpi=no"
+
+
 @pytest.fixture(scope="module")
-def two_users(new_user):
+def two_users(new_user, engine):
     users = [new_user("alice"), new_user("bob")]
+    for user in users:
+        configure(user, slurm_image(engine.api), setup=SETUP, cluster="compute_nodes=2\nssh_to=frontend")
     yield users
     for user in users:
         user.run("stop", "--yes", "--force", "slurm")
