@@ -425,7 +425,7 @@ class Creator:
             raise ConfigurationError(
                 f"Template '{name}' is for the cloud provider '{template.cloud.type}', "
                 "which this version does not have yet.",
-                hint="Use a cloud section with `provider=docker`.",
+                hint="Use a cloud section with `provider=docker`, `ec2_boto` or `openstack`.",
             )
         for warning in template.warnings:
             self._warn(warning)
@@ -467,9 +467,10 @@ def _name_hosts(cluster: Cluster) -> None:
 def _refuse_another_cloud(cluster: Cluster, cloud: ComponentRef) -> None:
     """Machines on a cloud that nobody looks at any more would be lost, and be paid for."""
     record = cluster.record
-    begun = record.cloud.type and any(node.instance_id or node.batch for node in record.nodes)
+    if not record.cloud.type or not any(node.instance_id or node.batch for node in record.nodes):
+        return
     there, here = place_of(record.cloud), place_of(cloud)
-    if begun and there != here:
+    if there != here:
         changed = [name for name in {**there, **here} if there.get(name) != here.get(name)]
         raise ClusterConflict(
             f"Cluster '{cluster.name}' has machines on cloud '{record.cloud.section}' "
