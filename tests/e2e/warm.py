@@ -1,7 +1,7 @@
 """Commands in processes that have their imports behind them: each is a fork of one that has.
 
-``python -m tests.e2e.warm CLOUD`` reads requests, one JSON object a line, and answers each with the exit status
-of the fork that did it (negative: the signal that killed it).
+``python -m tests.e2e.warm CLOUD`` reads requests, one JSON object a line, and answers each with the exit
+status of the fork that did it (negative: the signal that killed it).
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
 """The whole way of a `stop`."""
 
+from dataclasses import replace
+
 import pytest
 
 from elasticluster.engine import stop as ending
 from elasticluster.engine.fakes import FakeCloud
 from elasticluster.exceptions import InstanceError, SubnetError
+from elasticluster.model import NodeState
 
 
 class Clinging(FakeCloud):
@@ -147,3 +150,29 @@ def test_destroying_one_node_waits_for_that_one_only(world, cluster):
     assert left.node("compute001").instance_id is None
     assert len(world.cloud.machines) == 2
     assert world.cloud.clock.seconds == began
+
+
+def test_stop_looks_again_for_machines_of_a_call_that_a_crash_cut_short(world, cluster):
+    """Their ids were never learnt, and the cloud lists them only after some seconds."""
+
+    class Late(FakeCloud):
+        listed_at = 0.0
+
+        def list_instances(self, cluster=None):
+            return super().list_instances(cluster) if self.clock.now() >= self.listed_at else []
+
+    world.cloud = Late(clock=world.cloud.clock)
+    record = world.start(cluster).cluster
+    worker = record.node("compute001")
+    cut = replace(worker, instance_id=None, public_ip=None, private_ip=None, state=NodeState.CREATING)
+    world.cloud.listed_at = world.cloud.clock.now() + world.cloud.polling_interval
+    assert world.stop(record.with_nodes(cut)).failures == {}
+    assert (world.cloud.machines, world.store.names()) == ({}, [])
+
+
+def test_stop_waits_for_no_machine_that_the_cloud_refused_to_make(world, cluster):
+    world.cloud.broken["compute001"] = InstanceError("There is no room.")
+    record = world.start(cluster).cluster
+    began = world.cloud.clock.now()
+    assert world.stop(record).failures == {}
+    assert world.cloud.clock.now() == began

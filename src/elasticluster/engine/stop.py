@@ -13,7 +13,10 @@ from elasticluster.engine.plan import StopPlan, machines_of, plan_start, plan_st
 from elasticluster.engine.run import Run, Tools, refuse_bake
 from elasticluster.engine.wait import wait_until
 from elasticluster.exceptions import CloudProviderError, InstanceError
-from elasticluster.model import ClusterRecord, InstanceState, NodeRecord, NodeState
+from elasticluster.model import ClusterRecord, Instance, InstanceState, NodeRecord, NodeState
+
+_LOOKS = 3
+"""How often `stop` looks for machines of which it knows only that they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +129,39 @@ def pause(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> Clust
 def _machines(run: Run, *, force: bool) -> tuple[Sequence[str], dict[str, str]]:
     """Return the ids of all machines, and what is to be said if the cloud could not be asked."""
     try:
-        return plan_to_stop(run.cluster, run.tools).instances, {}
+        return _all_machines(run), {}
     except CloudProviderError as error:
         if not force:
             raise
         return plan_stop(run.cluster, []).instances, {"machines in no record": str(error)}
+
+
+def _all_machines(run: Run) -> Sequence[str]:
+    """Return the ids of all machines, also of a create call that a crash has cut short.
+
+    The cloud may be at work on that call still, or list what came of it only after some seconds.
+    """
+    found: dict[str, None] = {}
+    for look in range(_LOOKS):
+        if look:
+            run.tools.clock.sleep(run.tools.polling_interval)
+        machines = listed(run.cluster, run.tools.provider)
+        found |= dict.fromkeys(plan_stop(run.cluster, machines).instances)
+        if not _without_reply(run, machines):
+            break
+    return tuple(found)
+
+
+def _without_reply(run: Run, machines: Sequence[Instance]) -> list[str]:
+    """Return the names of the nodes whose machines were asked for, and are neither known nor listed."""
+    announced = [
+        node.name
+        for node in run.cluster.nodes
+        if node.state is NodeState.CREATING and node.batch and not node.instance_id
+    ]
+    if not run.tools.provider.tags_instances:  # what is not known is not listed either
+        return []
+    return [name for name, machine in machines_of(run.cluster, announced, machines).items() if not machine]
 
 
 def _ids(cluster: ClusterRecord, tools: Tools, names: Collection[str]) -> dict[str, str]:

@@ -11,10 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.ec2.models import availability_zones_and_regions, ec2_backends, instance_types, key_pairs, vpcs
+from moto.ec2.models import (
+    availability_zones_and_regions,
+    core,
+    ec2_backends,
+    instance_types,
+    key_pairs,
+    vpcs,
+)
 from moto.ec2.models import elastic_ip_addresses as addresses
 from moto.ec2.models import elastic_network_interfaces as interfaces
 from moto.ec2.models.instances import Instance, InstanceState
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from tests.clouds.ec2.messages import Answer
 
 ACCOUNT = "123456789012"
@@ -91,6 +99,7 @@ class Cloud:
         self._public_keys: dict[str, str] = {}  # as they were at the launch
         interfaces.random_public_ip = addresses.random_ip = self._public_ip  # type: ignore[attr-defined]
         key_pairs.public_key_fingerprint = _fingerprint(key_pairs.public_key_fingerprint)  # type: ignore[attr-defined]
+        core.TaggedEC2Resource.get_tags = _tags_of  # type: ignore[method-assign]
         _offer_region(region)
         _offer_flavors()
         if vpc:
@@ -200,6 +209,16 @@ def _fingerprint(of_moto: Callable[..., str]) -> Callable[..., str]:
         return base64.b64encode(digest).decode() if len(digest) == 32 else text
 
     return fingerprint
+
+
+def _tags_of(resource: Any) -> list[dict[str, str]]:
+    """Return the tags of a resource; moto looks for each through those of all, a minute for 1000 machines."""
+    found = resource.ec2_backend.tags.get(resource.id, {}) if resource.id else {}
+    kind = EC2_PREFIX_TO_RESOURCE[get_prefix(resource.id)] if found else ""
+    return [
+        {"resource_id": resource.id, "key": key, "value": value, "resource_type": kind}
+        for key, value in found.items()
+    ]
 
 
 def _offer_region(region: str) -> None:
