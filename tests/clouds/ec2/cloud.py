@@ -99,7 +99,7 @@ class Cloud:
         self._public_keys: dict[str, str] = {}  # as they were at the launch
         interfaces.random_public_ip = addresses.random_ip = self._public_ip  # type: ignore[attr-defined]
         key_pairs.public_key_fingerprint = _fingerprint(key_pairs.public_key_fingerprint)  # type: ignore[attr-defined]
-        core.TaggedEC2Resource.get_tags = _tags_of  # type: ignore[method-assign]
+        core.TaggedEC2Resource.get_tags = _tags_of  # type: ignore[assignment, method-assign]
         _offer_region(region)
         _offer_flavors()
         if vpc:
