@@ -128,6 +128,7 @@ def _start(services: Services, prepared: Path) -> None:
     databases.relocate(services.state, services.ports)
     services.start(*settings.CATALOG)
     services.wait_for(*settings.CATALOG)
+    seed.first_requests(services.ports)
 
 
 def _prepare(services: Services, prepared: Path) -> None:
