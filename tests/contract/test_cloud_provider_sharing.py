@@ -14,6 +14,7 @@ from elasticluster.engine.pool import run_all
 from elasticluster.engine.ports import CloudProvider
 from elasticluster.exceptions import CloudProviderError, KeypairError, SecurityGroupError
 from elasticluster.naming import new_uuid
+from elasticluster.providers.common.public_keys import PublicKey
 
 WITH_KEYS = ("ec2", "openstack")
 REFUSING = ("docker", *WITH_KEYS)
@@ -158,6 +159,9 @@ def test_key_pair_that_is_another_one_is_refused_with_both_fingerprints(
             with pytest.raises(KeypairError) as caught:
                 check()
             assert "'theirs'" in caught.value.message
+            here, there = PublicKey.read(order.request.key.public_path), PublicKey.read(str(other))
+            assert here.sha256 in caught.value.message
+            assert any(one in caught.value.message for one in (there.sha256, there.md5_der) if one)
             assert caught.value.hint
     finally:
         cloud.remove_key("theirs")

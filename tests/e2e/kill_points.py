@@ -6,10 +6,9 @@ an empty POINT it goes to its end.
 
 The moments are those before and after every call of the cloud's and the setup's port, every call that changes
 something on the engine or the cloud, every fsync, every start of a program, and every event of a phase or a
-task. Nothing
-is replaced: Python's profiling hook sees the calls go by. Names count within a phase (``create: before POST
-containers/create 2``), so that the same run has the same names. How often a machine is looked at while it
-boots is a matter of chance; of such calls only the first of a phase is a moment.
+task. Nothing is replaced: Python's profiling hook sees the calls go by. Names count within a phase (``create:
+before POST containers/create 2``), so that the same run has the same names. How often a machine is looked at
+while it boots is a matter of chance; of such calls only the first of a phase is a moment.
 """
 
 from __future__ import annotations

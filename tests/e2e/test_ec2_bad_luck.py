@@ -25,7 +25,7 @@ def cloud():
 
 @pytest.fixture(scope="module")
 def warm():
-    with Warm() as process:
+    with Warm("ec2_boto") as process:
         yield process
 
 

@@ -3,9 +3,7 @@
 The machines are one that has all their addresses, and nothing is set up on them: it is about the cloud.
 """
 
-import queue
 import threading
-from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -25,7 +23,7 @@ from tests.e2e.killing import (
     Keyboard,
     try_all,
 )
-from tests.e2e.warm import ROOT, Warm
+from tests.e2e.warm import ROOT, several
 
 pytestmark = pytest.mark.e2e
 
@@ -73,18 +71,7 @@ def server(cloud):
 @pytest.fixture(scope="module")
 def launch():
     """Return what runs commands in processes that are forked, several at a time."""
-    free = queue.SimpleQueue()
-
-    def run(*args):
-        process = free.get()
-        try:
-            return process.run(*args)
-        finally:
-            free.put(process)
-
-    with ExitStack() as stack:
-        for _ in range(USERS):
-            free.put(stack.enter_context(Warm()))
+    with several("ec2_boto", USERS) as run:
         yield run
 
 

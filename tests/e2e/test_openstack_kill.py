@@ -9,7 +9,6 @@ are for ``--full``.
 
 import queue
 import threading
-from contextlib import ExitStack
 
 import pytest
 from tests.clouds.openstack import guests
@@ -30,7 +29,7 @@ from tests.e2e.killing import (
     soon_nothing,
     try_all,
 )
-from tests.e2e.warm import ROOT, Warm
+from tests.e2e.warm import ROOT, several
 
 pytestmark = pytest.mark.e2e
 
@@ -125,18 +124,7 @@ def projects():
 @pytest.fixture(scope="module")
 def launch():
     """Return what runs commands in processes that are forked, several at a time."""
-    free = queue.SimpleQueue()
-
-    def run(*args):
-        process = free.get()
-        try:
-            return process.run(*args)
-        finally:
-            free.put(process)
-
-    with ExitStack() as stack:
-        for _ in range(USERS):
-            free.put(stack.enter_context(Warm("openstack")))
+    with several("openstack", USERS) as run:
         yield run
 
 

@@ -10,11 +10,12 @@ import importlib
 import json
 import os
 import pkgutil
+import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,7 +36,7 @@ class Warm:
         cloud: name of the provider that commands use.
     """
 
-    def __init__(self, cloud: str = "ec2_boto") -> None:
+    def __init__(self, cloud: str) -> None:
         self._cloud = cloud
         self._stack = ExitStack()
         self._guard = threading.Lock()
@@ -77,6 +78,26 @@ class Warm:
         for path in files.values():
             path.unlink()
         return subprocess.CompletedProcess(words, status, **said)
+
+
+@contextmanager
+def several(cloud: str, count: int) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Return what runs commands as :meth:`Warm.run` does, so many at a time, from any thread."""
+    free: queue.SimpleQueue[Warm] = queue.SimpleQueue()
+
+    def run(
+        words: tuple[str, ...], environment: Mapping[str, str], *watched: str
+    ) -> subprocess.CompletedProcess[str]:
+        process = free.get()
+        try:
+            return process.run(words, environment, *watched)
+        finally:
+            free.put(process)
+
+    with ExitStack() as stack:
+        for _ in range(count):
+            free.put(stack.enter_context(Warm(cloud)))
+        yield run
 
 
 def _serve(cloud: str) -> dict[str, Any] | None:

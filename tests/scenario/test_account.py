@@ -11,7 +11,7 @@ from elasticluster.engine import stop as ending
 from elasticluster.engine.account import ACCOUNT
 from elasticluster.engine.fakes import FakeCloud
 from elasticluster.engine.status import look
-from elasticluster.exceptions import CredentialsError, QuotaError
+from elasticluster.exceptions import CredentialsError, QuotaError, ThrottledError
 from elasticluster.model import ComponentRef
 
 WRONG = "Cluster 'slurm' is in account 1234, and these credentials are of account 5678."
@@ -70,6 +70,25 @@ def test_stop_by_force_destroys_nothing_in_another_account_and_says_what_is_left
     report = world.stop(started, force=True)
     assert report.failures == {"machines": WRONG}
     assert not world.cloud.calls
+    assert world.store.names() == []
+
+
+def test_stop_by_force_names_each_machine_where_the_cloud_does_not_answer(world, started):
+    class Mute(FakeCloud):
+        def account(self):
+            raise ThrottledError("No answer.")
+
+        def list_instances(self, cluster=None):
+            raise ThrottledError("No answer.")
+
+        def stop_instances(self, ids):
+            return {one: ThrottledError("No answer.") for one in ids}
+
+    world.cloud = Mute(clock=world.cloud.clock)
+    with pytest.raises(ThrottledError):
+        world.stop(started)
+    left = world.stop(started, force=True).failures
+    assert left.keys() >= {"frontend001", "compute001", "compute002"}
     assert world.store.names() == []
 
 

@@ -166,7 +166,7 @@ def test_console_that_lags_is_asked_once_more(telling, cluster):
     report = telling.start(cluster)
     assert report.verdict is Verdict.READY
     assert telling.cloud.calls["host_keys"] == 2
-    assert "Host keys of 1 nodes were accepted on first contact." in texts(telling)
+    assert "Host keys of 1 node were accepted on first contact." in texts(telling)
     assert 15 < telling.cloud.clock.now() < 25
 
 

@@ -99,7 +99,8 @@ class HostKeys:
         entrance = gateway(self._run.cluster)
         behind = sum(not node.public_ip for node in nodes) if entrance else 0
         through = f", {behind} of them through {entrance.name}" if entrance and behind else ""
-        self._run.note(f"Host keys of {len(nodes)} nodes were accepted on first contact{through}.")
+        of = "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
+        self._run.note(f"Host keys of {of} were accepted on first contact{through}.")
 
     def _ask(self, names: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Pin what the cloud tells of some strangers; return the keys of those that have shown the same."""

@@ -12,7 +12,7 @@ from elasticluster.engine.machines import dismiss, warn_of_untraceable
 from elasticluster.engine.plan import StopPlan, machines_of, plan_start, plan_stop
 from elasticluster.engine.run import Run, Tools, refuse_bake
 from elasticluster.engine.wait import wait_until
-from elasticluster.exceptions import CloudProviderError, InstanceError
+from elasticluster.exceptions import CloudProviderError, CredentialsError, InstanceError
 from elasticluster.model import ClusterRecord, Instance, InstanceState, NodeRecord, NodeState
 
 _LOOKS = 3
@@ -49,12 +49,15 @@ def stop(cluster: ClusterRecord, tools: Tools, *, force: bool = False, wait: boo
     run = Run(cluster, tools)
     try:
         check_account(cluster, tools.provider)
-    except CloudProviderError as unsure:
+    except CredentialsError as unsure:
         if not force:
             raise
         # To whoever asks as somebody else, each machine that runs is gone.
         tools.store.delete(cluster.name)
         return StopReport(failures={"machines": unsure.message})
+    except CloudProviderError:  # it is asked again, and what it does not destroy is named
+        if not force:
+            raise
     warn_of_untraceable(run)
     machines, left = _machines(run, force=force)
     names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
